@@ -1,0 +1,1 @@
+"""What to list and in which order, and the list responses as they arrive."""

@@ -1,0 +1,1 @@
+"""The bucket side: objects in and out of S3 or a filesystem; knows keys, not Kubernetes."""
