@@ -1,0 +1,546 @@
+//! One list response, fed in chunks as they arrive: each item goes to the sink as soon as its last byte is there.
+//!
+//! Of the page only a value that a chunk's end cut is held, so memory depends on the largest item.
+
+use std::collections::BTreeMap;
+
+use crate::error::{EngineError, PageError, Reason};
+use crate::filter::{ItemFilter, SkipCounts, SkipReason};
+use crate::item::{ItemReader, ItemSink};
+use crate::json::{Boundary, Options, Tape, text};
+
+/// The largest single value taken by default; etcd's own limit for an object is 1.5 MiB.
+pub const MAX_ITEM_BYTES: usize = 64 << 20;
+
+/// How many refused items a summary describes.
+pub const REFUSED_KEPT: usize = 100;
+
+/// What is known of a page before its first byte.
+#[derive(Debug, Clone)]
+pub struct PageSpec {
+    /// For items that do not carry their own.
+    pub api_version: String,
+    /// For items that do not carry their own.
+    pub kind: String,
+    /// Which items are left out.
+    pub filter: ItemFilter,
+    /// Leading items that an earlier, broken response already archived.
+    pub skip_items: u64,
+    /// The uid of the last of them, if known.
+    pub skip_uid: Option<String>,
+    /// The largest single value taken.
+    pub max_item_bytes: usize,
+}
+
+impl PageSpec {
+    /// A page of `kind` in `api_version` from which everything is taken.
+    pub fn new(api_version: impl Into<String>, kind: impl Into<String>) -> Self {
+        Self {
+            api_version: api_version.into(),
+            kind: kind.into(),
+            filter: ItemFilter::default(),
+            skip_items: 0,
+            skip_uid: None,
+            max_item_bytes: MAX_ITEM_BYTES,
+        }
+    }
+}
+
+/// An item that can't be archived though the page is well-formed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedItem {
+    /// As far as known.
+    pub namespace: String,
+    /// As far as known.
+    pub name: String,
+    /// Of its first byte in the body.
+    pub offset: u64,
+    /// A word.
+    pub reason: &'static str,
+    /// A sentence.
+    pub detail: &'static str,
+}
+
+/// What one page held.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageSummary {
+    /// Items passed, whatever became of them.
+    pub item_count: u64,
+    /// Items given to the sink.
+    pub written_count: u64,
+    /// Bytes fed.
+    pub page_bytes: u64,
+    /// Canonical bytes given to the sink.
+    pub archived_bytes: u64,
+    /// `metadata.continue`, if not empty.
+    pub continue_token: Option<String>,
+    /// `metadata.resourceVersion`, if not empty.
+    pub resource_version: Option<String>,
+    /// `metadata.remainingItemCount`.
+    pub remaining_item_count: Option<u64>,
+    /// Items given to the sink by namespace.
+    pub namespaces: BTreeMap<String, u64>,
+    /// Items left out by reason.
+    pub skipped: SkipCounts,
+    /// The first [`REFUSED_KEPT`] items that can't be archived.
+    pub refused: Vec<RefusedItem>,
+    /// All of them.
+    pub refused_count: u64,
+}
+
+/// What comes next in the outermost object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    List,
+    KeyOrEnd,
+    Key,
+    Colon,
+    Value,
+    CommaOrEnd,
+    ItemOrEnd,
+    Item,
+    ItemCommaOrEnd,
+    Nothing,
+}
+
+/// A value whose end is being looked for.
+#[derive(Debug)]
+struct Pending {
+    boundary: Boundary,
+    /// Of its first byte in the body.
+    offset: u64,
+    role: ValueRole,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ValueRole {
+    Key,
+    Value,
+    Item,
+}
+
+/// Keys of the outermost object that mean something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ListKey {
+    Kind,
+    Metadata,
+    Items,
+    Other,
+}
+
+/// One list response being read.
+#[derive(Debug)]
+pub struct Page {
+    spec: PageSpec,
+    expected: Expected,
+    key: ListKey,
+    pending: Option<Pending>,
+    /// The beginning of the pending value, from earlier chunks.
+    carried: Vec<u8>,
+    /// Bytes before the chunk at hand.
+    offset: u64,
+    items_seen: bool,
+    list_kind: String,
+    last_uid: Option<String>,
+    namespace: (String, u64),
+    reader: ItemReader,
+    tape: Tape,
+    summary: PageSummary,
+    failed: Option<EngineError>,
+}
+
+impl Page {
+    /// A page of which nothing has been read.
+    #[must_use]
+    pub fn new(spec: PageSpec) -> Self {
+        Self {
+            spec,
+            expected: Expected::List,
+            key: ListKey::Other,
+            pending: None,
+            carried: Vec::new(),
+            offset: 0,
+            items_seen: false,
+            list_kind: String::new(),
+            last_uid: None,
+            namespace: (String::new(), 0),
+            reader: ItemReader::default(),
+            tape: Tape::default(),
+            summary: PageSummary::default(),
+            failed: None,
+        }
+    }
+
+    /// Take the next bytes of the body.
+    ///
+    /// # Errors
+    /// At the first value that can't be; the page then stays failed. Items given to the sink before are whole.
+    pub fn feed(&mut self, chunk: &[u8], sink: &mut impl ItemSink) -> Result<(), EngineError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let result = self.take(chunk, sink);
+        self.offset += chunk.len() as u64;
+        self.summary.page_bytes = self.offset;
+        if let Err(error) = &result {
+            self.failed = Some(error.clone());
+        }
+        result
+    }
+
+    /// The body has ended.
+    ///
+    /// # Errors
+    /// If it may not end here, or was no list.
+    pub fn finish(mut self) -> Result<PageSummary, EngineError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        if self.expected != Expected::Nothing {
+            return Err(PageError::new(
+                Reason::Truncated,
+                self.offset,
+                "the body ends before the list does",
+            )
+            .into());
+        }
+        if !self.items_seen {
+            let detail = format!("an object of kind {:?} without items", self.list_kind);
+            return Err(PageError::new(Reason::NotAList, 0, detail).into());
+        }
+        if self.summary.item_count < self.spec.skip_items {
+            let detail = "fewer items than the broken response had archived";
+            return Err(PageError::new(Reason::ResumeMismatch, self.offset, detail).into());
+        }
+        self.count_namespace();
+        Ok(self.summary)
+    }
+
+    /// `metadata.continue`, as soon as it was read.
+    #[must_use]
+    pub fn continue_token(&self) -> Option<&str> {
+        self.summary.continue_token.as_deref()
+    }
+
+    /// `metadata.resourceVersion`, as soon as it was read.
+    #[must_use]
+    pub fn resource_version(&self) -> Option<&str> {
+        self.summary.resource_version.as_deref()
+    }
+
+    /// Items passed so far.
+    #[must_use]
+    pub fn item_count(&self) -> u64 {
+        self.summary.item_count
+    }
+
+    /// The uid of the last of them.
+    #[must_use]
+    pub fn last_uid(&self) -> Option<&str> {
+        self.last_uid.as_deref()
+    }
+
+    fn take(&mut self, chunk: &[u8], sink: &mut impl ItemSink) -> Result<(), EngineError> {
+        let mut at = 0;
+        while let Some(&byte) = chunk.get(at) {
+            if self.pending.is_some() {
+                at = self.continue_value(chunk, at, sink)?;
+            } else if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                at += 1;
+            } else if self.step(byte, self.offset + at as u64)? {
+                at += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Go on with the pending value at `at`; returns where its part of the chunk ends.
+    fn continue_value(
+        &mut self,
+        chunk: &[u8],
+        at: usize,
+        sink: &mut impl ItemSink,
+    ) -> Result<usize, EngineError> {
+        let Some(mut pending) = self.pending.take() else {
+            return Ok(at);
+        };
+        let rest = &chunk[at..];
+        let end = pending.boundary.advance(rest);
+        let length = end.unwrap_or(rest.len());
+        if self.carried.len() + length > self.spec.max_item_bytes {
+            let detail = format!("one value of more than {} bytes", self.spec.max_item_bytes);
+            return Err(PageError::new(Reason::TooLarge, pending.offset, detail).into());
+        }
+        if end.is_none() {
+            self.carried.extend_from_slice(rest);
+            self.pending = Some(pending);
+        } else if self.carried.is_empty() {
+            self.complete(&pending, &rest[..length], sink)?;
+        } else {
+            let mut carried = std::mem::take(&mut self.carried);
+            carried.extend_from_slice(&rest[..length]);
+            let result = self.complete(&pending, &carried, sink);
+            carried.clear();
+            self.carried = carried;
+            result?;
+        }
+        Ok(at + length)
+    }
+
+    /// Take one byte outside values; false if it is the first of a value, which `pending` then waits for.
+    fn step(&mut self, byte: u8, offset: u64) -> Result<bool, PageError> {
+        use Expected::{
+            Colon, CommaOrEnd, Item, ItemCommaOrEnd, ItemOrEnd, Key, KeyOrEnd, List, Nothing, Value,
+        };
+        self.expected = match (self.expected, byte) {
+            (List, b'{') => KeyOrEnd,
+            (KeyOrEnd | CommaOrEnd, b'}') => Nothing,
+            (KeyOrEnd | Key, b'"') => return Ok(self.begin(ValueRole::Key, byte, offset)),
+            (Colon, b':') => Value,
+            (Value, b'[') if self.key == ListKey::Items => ItemOrEnd,
+            (Value, _) => return Ok(self.begin(ValueRole::Value, byte, offset)),
+            (CommaOrEnd, b',') => Key,
+            (ItemOrEnd | ItemCommaOrEnd, b']') => CommaOrEnd,
+            (ItemOrEnd | Item, b'{') => return Ok(self.begin(ValueRole::Item, byte, offset)),
+            (ItemCommaOrEnd, b',') => Item,
+            (List, _) => {
+                return Err(PageError::new(
+                    Reason::NotAList,
+                    offset,
+                    "the body is not a JSON object",
+                ));
+            }
+            (ItemOrEnd | Item, b'"' | b'[' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
+                return Err(PageError::new(
+                    Reason::NotAList,
+                    offset,
+                    "an item that is not an object",
+                ));
+            }
+            (Nothing, _) => {
+                return Err(PageError::new(
+                    Reason::Syntax,
+                    offset,
+                    "bytes after the list",
+                ));
+            }
+            _ => return Err(PageError::new(Reason::Syntax, offset, "not JSON")),
+        };
+        Ok(true)
+    }
+
+    fn begin(&mut self, role: ValueRole, first: u8, offset: u64) -> bool {
+        self.pending = Some(Pending {
+            boundary: Boundary::starting_with(first),
+            offset,
+            role,
+        });
+        false
+    }
+
+    fn complete(
+        &mut self,
+        pending: &Pending,
+        span: &[u8],
+        sink: &mut impl ItemSink,
+    ) -> Result<(), EngineError> {
+        match pending.role {
+            ValueRole::Item => {
+                self.expected = Expected::ItemCommaOrEnd;
+                self.item(span, pending.offset, sink)
+            }
+            ValueRole::Key => {
+                self.expected = Expected::Colon;
+                Ok(self.list_key(span, pending.offset)?)
+            }
+            ValueRole::Value => {
+                self.expected = Expected::CommaOrEnd;
+                Ok(self.list_value(span, pending.offset)?)
+            }
+        }
+    }
+
+    fn list_key(&mut self, span: &[u8], offset: u64) -> Result<(), PageError> {
+        self.parse(span, offset)?;
+        self.key = match text::decode(&span[1..span.len() - 1]).as_ref() {
+            "kind" => ListKey::Kind,
+            "metadata" => ListKey::Metadata,
+            "items" if self.items_seen => {
+                return Err(PageError::new(
+                    Reason::NotAList,
+                    offset,
+                    "the list has items twice",
+                ));
+            }
+            "items" => {
+                self.items_seen = true;
+                ListKey::Items
+            }
+            _ => ListKey::Other,
+        };
+        Ok(())
+    }
+
+    fn list_value(&mut self, span: &[u8], offset: u64) -> Result<(), PageError> {
+        self.parse(span, offset)?;
+        match (self.key, span) {
+            (ListKey::Items, b"null") | (ListKey::Other, _) => Ok(()),
+            (ListKey::Items, _) => Err(PageError::new(
+                Reason::NotAList,
+                offset,
+                "items is not an array",
+            )),
+            (ListKey::Kind, _) => {
+                self.list_kind = text_of(span).unwrap_or_default();
+                Ok(())
+            }
+            (ListKey::Metadata, b"null" | [b'{', ..]) => {
+                self.list_metadata(span);
+                Ok(())
+            }
+            (ListKey::Metadata, _) => Err(PageError::new(
+                Reason::NotAList,
+                offset,
+                "the list's metadata is not an object",
+            )),
+        }
+    }
+
+    fn parse(&mut self, span: &[u8], offset: u64) -> Result<(), PageError> {
+        let options = Options {
+            type_meta: None,
+            keep_members: true,
+        };
+        let end = self
+            .tape
+            .parse(span, options)
+            .map_err(|error| error.shifted(offset))?;
+        if end < span.len() {
+            return Err(PageError::new(
+                Reason::Syntax,
+                offset + end as u64,
+                "not JSON",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Note what the list's metadata, which is on the tape, says.
+    fn list_metadata(&mut self, span: &[u8]) {
+        let given = |value| text_of(value).filter(|text| !text.is_empty());
+        let summary = &mut self.summary;
+        (
+            summary.continue_token,
+            summary.resource_version,
+            summary.remaining_item_count,
+        ) = (None, None, None);
+        for (key, value) in self.tape.members(span) {
+            match key {
+                b"continue" => summary.continue_token = given(value),
+                b"resourceVersion" => summary.resource_version = given(value),
+                b"remainingItemCount" => {
+                    summary.remaining_item_count = std::str::from_utf8(value)
+                        .ok()
+                        .and_then(|text| text.parse().ok());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn item(
+        &mut self,
+        span: &[u8],
+        offset: u64,
+        sink: &mut impl ItemSink,
+    ) -> Result<(), EngineError> {
+        let item = self
+            .reader
+            .read(span, &self.spec.api_version, &self.spec.kind)
+            .map_err(|error| error.shifted(offset))?;
+        let fields = item.fields();
+        let summary = &mut self.summary;
+        summary.item_count += 1;
+        remember(&mut self.last_uid, fields.uid);
+        if summary.item_count <= self.spec.skip_items {
+            summary.skipped.add(SkipReason::Resumed);
+            let is_last = summary.item_count == self.spec.skip_items;
+            if is_last
+                && self
+                    .spec
+                    .skip_uid
+                    .as_deref()
+                    .is_some_and(|uid| uid != fields.uid)
+            {
+                let detail = "the response does not go on where the broken one ended";
+                return Err(PageError::new(Reason::ResumeMismatch, offset, detail).into());
+            }
+            return Ok(());
+        }
+        if let Some(refusal) = item.refusal() {
+            summary.refused_count += 1;
+            if summary.refused.len() < REFUSED_KEPT {
+                let (namespace, name) = (fields.namespace.to_owned(), fields.name.to_owned());
+                let (reason, detail) = (refusal.reason, refusal.detail);
+                summary.refused.push(RefusedItem {
+                    namespace,
+                    name,
+                    offset,
+                    reason,
+                    detail,
+                });
+            }
+            return Ok(());
+        }
+        if let Some(reason) = self.spec.filter.skip(&fields, sink.seen()) {
+            summary.skipped.add(reason);
+            return Ok(());
+        }
+        let buffer = sink.buffer(&fields)?;
+        let start = buffer.len();
+        item.write(buffer);
+        let written = start..buffer.len();
+        summary.written_count += 1;
+        summary.archived_bytes += written.len() as u64;
+        sink.commit(&fields, written)?;
+        let same_namespace = self.namespace.0 == fields.namespace;
+        let next = if same_namespace {
+            String::new()
+        } else {
+            fields.namespace.to_owned()
+        };
+        self.count_item_of(same_namespace, next);
+        Ok(())
+    }
+
+    /// Lists come by namespace, so the count of the current one stands apart from the map.
+    fn count_item_of(&mut self, same_namespace: bool, next: String) {
+        if !same_namespace {
+            self.count_namespace();
+            self.namespace.0 = next;
+        }
+        self.namespace.1 += 1;
+    }
+
+    fn count_namespace(&mut self) {
+        let (name, count) = std::mem::take(&mut self.namespace);
+        if count > 0 {
+            *self.summary.namespaces.entry(name).or_default() += count;
+        }
+    }
+}
+
+/// Store `uid` without a new allocation per item.
+fn remember(last: &mut Option<String>, uid: &str) {
+    let place = last.get_or_insert_default();
+    place.clear();
+    place.push_str(uid);
+}
+
+/// The characters of a value that is a string.
+fn text_of(value: &[u8]) -> Option<String> {
+    match value {
+        [b'"', raw @ .., b'"'] => Some(text::decode(raw).into_owned()),
+        _ => None,
+    }
+}
