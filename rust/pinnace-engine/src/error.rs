@@ -60,11 +60,7 @@ pub struct PageError {
 impl PageError {
     /// An error of `reason` at `offset`.
     pub fn new(reason: Reason, offset: u64, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            reason,
-            offset,
-            detail: detail.into(),
-        }
+        Self { reason, offset, detail: detail.into() }
     }
 
     /// The same error of a span that starts at `base` of the body.

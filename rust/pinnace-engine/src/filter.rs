@@ -29,14 +29,8 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// All reasons, in the order of their counts in [`SkipCounts`].
-    pub const ALL: [Self; 6] = [
-        Self::ExcludeLabel,
-        Self::Deleting,
-        Self::Namespace,
-        Self::Name,
-        Self::Duplicate,
-        Self::Resumed,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::ExcludeLabel, Self::Deleting, Self::Namespace, Self::Name, Self::Duplicate, Self::Resumed];
 
     /// The key of this reason in the page's summary.
     #[must_use]
@@ -70,10 +64,7 @@ impl SkipCounts {
 
     /// Reasons that were met, with their counts.
     pub fn met(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        SkipReason::ALL
-            .iter()
-            .map(|&reason| (reason.word(), self.get(reason)))
-            .filter(|&(_, count)| count > 0)
+        SkipReason::ALL.iter().map(|&reason| (reason.word(), self.get(reason))).filter(|&(_, count)| count > 0)
     }
 }
 
@@ -91,11 +82,7 @@ pub struct ItemFilter {
 impl ItemFilter {
     /// Why `item` is left out, or None if it is to be archived; `seen` grows by it if deduplicating.
     pub fn skip(&self, item: &ItemFields<'_>, seen: &mut SeenItems) -> Option<SkipReason> {
-        if self
-            .only_names
-            .as_ref()
-            .is_some_and(|names| !names.contains(item.name))
-        {
+        if self.only_names.as_ref().is_some_and(|names| !names.contains(item.name)) {
             Some(SkipReason::Name)
         } else if self.excluded_namespaces.contains(item.namespace) {
             Some(SkipReason::Namespace)
@@ -141,10 +128,7 @@ impl SeenItems {
     /// Remember `item`; false where it was known.
     pub fn insert(&mut self, item: &ItemFields<'_>) -> bool {
         let mut hasher = Sha256::new();
-        for (index, part) in [item.api_version, item.kind, item.namespace, item.name]
-            .into_iter()
-            .enumerate()
-        {
+        for (index, part) in [item.api_version, item.kind, item.namespace, item.name].into_iter().enumerate() {
             if index > 0 {
                 hasher.update(b"/");
             }

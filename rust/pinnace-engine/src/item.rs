@@ -78,28 +78,12 @@ impl ItemReader {
         api_version: &'a str,
         kind: &'a str,
     ) -> Result<Item<'a>, PageError> {
-        let options = Options {
-            type_meta: Some((api_version, kind)),
-            keep_members: false,
-        };
+        let options = Options { type_meta: Some((api_version, kind)), keep_members: false };
         let end = self.tape.parse(source, options)?;
-        if let Some(rest) = source[end..]
-            .iter()
-            .position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))
-        {
-            return Err(PageError::new(
-                Reason::Syntax,
-                (end + rest) as u64,
-                "bytes after the item",
-            ));
+        if let Some(rest) = source[end..].iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) {
+            return Err(PageError::new(Reason::Syntax, (end + rest) as u64, "bytes after the item"));
         }
-        Ok(Item {
-            tape: &self.tape,
-            source,
-            texts: self.tape.fields().texts(source),
-            api_version,
-            kind,
-        })
+        Ok(Item { tape: &self.tape, source, texts: self.tape.fields().texts(source), api_version, kind })
     }
 }
 
@@ -107,20 +91,14 @@ impl Item<'_> {
     /// What it says of itself.
     #[must_use]
     pub fn fields(&self) -> ItemFields<'_> {
-        let own = |text: &'_ Option<std::borrow::Cow<'_, str>>| {
-            text.as_deref().is_some_and(|text| !text.is_empty())
-        };
+        let own = |text: &'_ Option<std::borrow::Cow<'_, str>>| text.as_deref().is_some_and(|text| !text.is_empty());
         ItemFields {
             api_version: if own(&self.texts.api_version) {
                 self.texts.api_version.as_deref().unwrap_or_default()
             } else {
                 self.api_version
             },
-            kind: if own(&self.texts.kind) {
-                self.texts.kind.as_deref().unwrap_or_default()
-            } else {
-                self.kind
-            },
+            kind: if own(&self.texts.kind) { self.texts.kind.as_deref().unwrap_or_default() } else { self.kind },
             namespace: self.texts.namespace.as_deref().unwrap_or_default(),
             name: self.texts.name.as_deref().unwrap_or_default(),
             uid: self.texts.uid.as_deref().unwrap_or_default(),
@@ -140,15 +118,9 @@ impl Item<'_> {
                 if fields.name.is_empty() {
                     ("no_name", "the item has no name")
                 } else if !is_path_segment(fields.name) {
-                    (
-                        "unsafe_name",
-                        "the item's name would not stay within its folder",
-                    )
+                    ("unsafe_name", "the item's name would not stay within its folder")
                 } else if !fields.namespace.is_empty() && !is_path_segment(fields.namespace) {
-                    (
-                        "unsafe_name",
-                        "the item's namespace would not stay within its folder",
-                    )
+                    ("unsafe_name", "the item's namespace would not stay within its folder")
                 } else {
                     return None;
                 }

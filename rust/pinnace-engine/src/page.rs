@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{EngineError, PageError, Reason};
 use crate::filter::{ItemFilter, SkipCounts, SkipReason};
-use crate::item::{ItemReader, ItemSink};
+use crate::item::{ItemFields, ItemReader, ItemSink, Refusal};
 use crate::json::{Boundary, Options, Tape, text};
 
 /// The largest single value taken by default; etcd's own limit for an object is 1.5 MiB.
@@ -197,12 +197,7 @@ impl Page {
             return Err(error);
         }
         if self.expected != Expected::Nothing {
-            return Err(PageError::new(
-                Reason::Truncated,
-                self.offset,
-                "the body ends before the list does",
-            )
-            .into());
+            return Err(PageError::new(Reason::Truncated, self.offset, "the body ends before the list does").into());
         }
         if !self.items_seen {
             let detail = format!("an object of kind {:?} without items", self.list_kind);
@@ -245,22 +240,17 @@ impl Page {
         while let Some(&byte) = chunk.get(at) {
             if self.pending.is_some() {
                 at = self.continue_value(chunk, at, sink)?;
-            } else if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
-                at += 1;
-            } else if self.step(byte, self.offset + at as u64)? {
-                at += 1;
+            } else {
+                let is_space = matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+                let passed = is_space || self.step(byte, self.offset + at as u64)?;
+                at += usize::from(passed);
             }
         }
         Ok(())
     }
 
     /// Go on with the pending value at `at`; returns where its part of the chunk ends.
-    fn continue_value(
-        &mut self,
-        chunk: &[u8],
-        at: usize,
-        sink: &mut impl ItemSink,
-    ) -> Result<usize, EngineError> {
+    fn continue_value(&mut self, chunk: &[u8], at: usize, sink: &mut impl ItemSink) -> Result<usize, EngineError> {
         let Some(mut pending) = self.pending.take() else {
             return Ok(at);
         };
@@ -289,9 +279,7 @@ impl Page {
 
     /// Take one byte outside values; false if it is the first of a value, which `pending` then waits for.
     fn step(&mut self, byte: u8, offset: u64) -> Result<bool, PageError> {
-        use Expected::{
-            Colon, CommaOrEnd, Item, ItemCommaOrEnd, ItemOrEnd, Key, KeyOrEnd, List, Nothing, Value,
-        };
+        use Expected::{Colon, CommaOrEnd, Item, ItemCommaOrEnd, ItemOrEnd, Key, KeyOrEnd, List, Nothing, Value};
         self.expected = match (self.expected, byte) {
             (List, b'{') => KeyOrEnd,
             (KeyOrEnd | CommaOrEnd, b'}') => Nothing,
@@ -304,25 +292,13 @@ impl Page {
             (ItemOrEnd | Item, b'{') => return Ok(self.begin(ValueRole::Item, byte, offset)),
             (ItemCommaOrEnd, b',') => Item,
             (List, _) => {
-                return Err(PageError::new(
-                    Reason::NotAList,
-                    offset,
-                    "the body is not a JSON object",
-                ));
+                return Err(PageError::new(Reason::NotAList, offset, "the body is not a JSON object"));
             }
             (ItemOrEnd | Item, b'"' | b'[' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
-                return Err(PageError::new(
-                    Reason::NotAList,
-                    offset,
-                    "an item that is not an object",
-                ));
+                return Err(PageError::new(Reason::NotAList, offset, "an item that is not an object"));
             }
             (Nothing, _) => {
-                return Err(PageError::new(
-                    Reason::Syntax,
-                    offset,
-                    "bytes after the list",
-                ));
+                return Err(PageError::new(Reason::Syntax, offset, "bytes after the list"));
             }
             _ => return Err(PageError::new(Reason::Syntax, offset, "not JSON")),
         };
@@ -330,20 +306,11 @@ impl Page {
     }
 
     fn begin(&mut self, role: ValueRole, first: u8, offset: u64) -> bool {
-        self.pending = Some(Pending {
-            boundary: Boundary::starting_with(first),
-            offset,
-            role,
-        });
+        self.pending = Some(Pending { boundary: Boundary::starting_with(first), offset, role });
         false
     }
 
-    fn complete(
-        &mut self,
-        pending: &Pending,
-        span: &[u8],
-        sink: &mut impl ItemSink,
-    ) -> Result<(), EngineError> {
+    fn complete(&mut self, pending: &Pending, span: &[u8], sink: &mut impl ItemSink) -> Result<(), EngineError> {
         match pending.role {
             ValueRole::Item => {
                 self.expected = Expected::ItemCommaOrEnd;
@@ -366,11 +333,7 @@ impl Page {
             "kind" => ListKey::Kind,
             "metadata" => ListKey::Metadata,
             "items" if self.items_seen => {
-                return Err(PageError::new(
-                    Reason::NotAList,
-                    offset,
-                    "the list has items twice",
-                ));
+                return Err(PageError::new(Reason::NotAList, offset, "the list has items twice"));
             }
             "items" => {
                 self.items_seen = true;
@@ -385,11 +348,7 @@ impl Page {
         self.parse(span, offset)?;
         match (self.key, span) {
             (ListKey::Items, b"null") | (ListKey::Other, _) => Ok(()),
-            (ListKey::Items, _) => Err(PageError::new(
-                Reason::NotAList,
-                offset,
-                "items is not an array",
-            )),
+            (ListKey::Items, _) => Err(PageError::new(Reason::NotAList, offset, "items is not an array")),
             (ListKey::Kind, _) => {
                 self.list_kind = text_of(span).unwrap_or_default();
                 Ok(())
@@ -398,29 +357,17 @@ impl Page {
                 self.list_metadata(span);
                 Ok(())
             }
-            (ListKey::Metadata, _) => Err(PageError::new(
-                Reason::NotAList,
-                offset,
-                "the list's metadata is not an object",
-            )),
+            (ListKey::Metadata, _) => {
+                Err(PageError::new(Reason::NotAList, offset, "the list's metadata is not an object"))
+            }
         }
     }
 
     fn parse(&mut self, span: &[u8], offset: u64) -> Result<(), PageError> {
-        let options = Options {
-            type_meta: None,
-            keep_members: true,
-        };
-        let end = self
-            .tape
-            .parse(span, options)
-            .map_err(|error| error.shifted(offset))?;
+        let options = Options { type_meta: None, keep_members: true };
+        let end = self.tape.parse(span, options).map_err(|error| error.shifted(offset))?;
         if end < span.len() {
-            return Err(PageError::new(
-                Reason::Syntax,
-                offset + end as u64,
-                "not JSON",
-            ));
+            return Err(PageError::new(Reason::Syntax, offset + end as u64, "not JSON"));
         }
         Ok(())
     }
@@ -429,67 +376,31 @@ impl Page {
     fn list_metadata(&mut self, span: &[u8]) {
         let given = |value| text_of(value).filter(|text| !text.is_empty());
         let summary = &mut self.summary;
-        (
-            summary.continue_token,
-            summary.resource_version,
-            summary.remaining_item_count,
-        ) = (None, None, None);
+        (summary.continue_token, summary.resource_version, summary.remaining_item_count) = (None, None, None);
         for (key, value) in self.tape.members(span) {
             match key {
                 b"continue" => summary.continue_token = given(value),
                 b"resourceVersion" => summary.resource_version = given(value),
                 b"remainingItemCount" => {
-                    summary.remaining_item_count = std::str::from_utf8(value)
-                        .ok()
-                        .and_then(|text| text.parse().ok());
+                    summary.remaining_item_count = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
                 }
                 _ => {}
             }
         }
     }
 
-    fn item(
-        &mut self,
-        span: &[u8],
-        offset: u64,
-        sink: &mut impl ItemSink,
-    ) -> Result<(), EngineError> {
-        let item = self
-            .reader
-            .read(span, &self.spec.api_version, &self.spec.kind)
-            .map_err(|error| error.shifted(offset))?;
+    fn item(&mut self, span: &[u8], offset: u64, sink: &mut impl ItemSink) -> Result<(), EngineError> {
+        let item =
+            self.reader.read(span, &self.spec.api_version, &self.spec.kind).map_err(|error| error.shifted(offset))?;
         let fields = item.fields();
         let summary = &mut self.summary;
         summary.item_count += 1;
         remember(&mut self.last_uid, fields.uid);
         if summary.item_count <= self.spec.skip_items {
-            summary.skipped.add(SkipReason::Resumed);
-            let is_last = summary.item_count == self.spec.skip_items;
-            if is_last
-                && self
-                    .spec
-                    .skip_uid
-                    .as_deref()
-                    .is_some_and(|uid| uid != fields.uid)
-            {
-                let detail = "the response does not go on where the broken one ended";
-                return Err(PageError::new(Reason::ResumeMismatch, offset, detail).into());
-            }
-            return Ok(());
+            return Ok(pass_resumed(summary, &self.spec, fields.uid, offset)?);
         }
         if let Some(refusal) = item.refusal() {
-            summary.refused_count += 1;
-            if summary.refused.len() < REFUSED_KEPT {
-                let (namespace, name) = (fields.namespace.to_owned(), fields.name.to_owned());
-                let (reason, detail) = (refusal.reason, refusal.detail);
-                summary.refused.push(RefusedItem {
-                    namespace,
-                    name,
-                    offset,
-                    reason,
-                    detail,
-                });
-            }
+            note_refused(summary, refusal, &fields, offset);
             return Ok(());
         }
         if let Some(reason) = self.spec.filter.skip(&fields, sink.seen()) {
@@ -504,11 +415,7 @@ impl Page {
         summary.archived_bytes += written.len() as u64;
         sink.commit(&fields, written)?;
         let same_namespace = self.namespace.0 == fields.namespace;
-        let next = if same_namespace {
-            String::new()
-        } else {
-            fields.namespace.to_owned()
-        };
+        let next = if same_namespace { String::new() } else { fields.namespace.to_owned() };
         self.count_item_of(same_namespace, next);
         Ok(())
     }
@@ -527,6 +434,26 @@ impl Page {
         if count > 0 {
             *self.summary.namespaces.entry(name).or_default() += count;
         }
+    }
+}
+
+/// Pass an item that the broken response archived; the last of them must be the one that it ended with.
+fn pass_resumed(summary: &mut PageSummary, spec: &PageSpec, uid: &str, offset: u64) -> Result<(), PageError> {
+    summary.skipped.add(SkipReason::Resumed);
+    let is_last = summary.item_count == spec.skip_items;
+    if is_last && spec.skip_uid.as_deref().is_some_and(|expected| expected != uid) {
+        let detail = "the response does not go on where the broken one ended";
+        return Err(PageError::new(Reason::ResumeMismatch, offset, detail));
+    }
+    Ok(())
+}
+
+fn note_refused(summary: &mut PageSummary, refusal: Refusal, fields: &ItemFields<'_>, offset: u64) {
+    summary.refused_count += 1;
+    if summary.refused.len() < REFUSED_KEPT {
+        let (namespace, name) = (fields.namespace.to_owned(), fields.name.to_owned());
+        let Refusal { reason, detail } = refusal;
+        summary.refused.push(RefusedItem { namespace, name, offset, reason, detail });
     }
 }
 

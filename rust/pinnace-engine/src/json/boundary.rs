@@ -34,20 +34,13 @@ impl Boundary {
             b'"' => Shape::String,
             _ => Shape::Word,
         };
-        Self {
-            shape,
-            depth: 0,
-            in_string: false,
-            escaped: false,
-        }
+        Self { shape, depth: 0, in_string: false, escaped: false }
     }
 
     /// How many of `bytes` belong to the value if it ends in them.
     pub fn advance(&mut self, bytes: &[u8]) -> Option<usize> {
         match self.shape {
-            Shape::Word => bytes
-                .iter()
-                .position(|byte| matches!(byte, b',' | b'}' | b']' | 0..=b' ')),
+            Shape::Word => bytes.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | 0..=b' ')),
             Shape::String => self.step_through(bytes),
             Shape::Container => self.advance_container(bytes),
         }
@@ -99,8 +92,7 @@ impl Boundary {
         let opens = structure.opens & !strings;
         let closes = structure.closes & !strings;
         if u64::from(closes.count_ones()) < self.depth {
-            self.depth =
-                self.depth + u64::from(opens.count_ones()) - u64::from(closes.count_ones());
+            self.depth = self.depth + u64::from(opens.count_ones()) - u64::from(closes.count_ones());
             return None;
         }
         self.walk(opens, closes)
@@ -143,10 +135,7 @@ impl Boundary {
     }
 
     fn step_through(&mut self, bytes: &[u8]) -> Option<usize> {
-        bytes
-            .iter()
-            .position(|&byte| self.step(byte))
-            .map(|place| place + 1)
+        bytes.iter().position(|&byte| self.step(byte)).map(|place| place + 1)
     }
 
     /// Take one byte; true if it is the value's last.
@@ -199,11 +188,7 @@ mod tests {
         ] {
             let text = format!("{body}, {{}}]}}{padding}");
             for length in (1..=130).chain([text.len()]) {
-                assert_eq!(
-                    end_in_chunks_of(text.as_bytes(), length),
-                    Some(body.len()),
-                    "{body} by {length}"
-                );
+                assert_eq!(end_in_chunks_of(text.as_bytes(), length), Some(body.len()), "{body} by {length}");
             }
         }
     }

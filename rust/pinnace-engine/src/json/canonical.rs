@@ -11,19 +11,9 @@ use crate::error::PageError;
 ///
 /// # Errors
 /// A [`PageError`] whose offset counts from the start of `source`; `out` is then unchanged.
-pub fn write(
-    source: &[u8],
-    type_meta: Option<(&str, &str)>,
-    out: &mut Vec<u8>,
-) -> Result<(), PageError> {
+pub fn write(source: &[u8], type_meta: Option<(&str, &str)>, out: &mut Vec<u8>) -> Result<(), PageError> {
     let mut tape = Tape::default();
-    tape.parse(
-        source,
-        Options {
-            type_meta,
-            keep_members: false,
-        },
-    )?;
+    tape.parse(source, Options { type_meta, keep_members: false })?;
     write_tape(&tape, source, out);
     Ok(())
 }
@@ -51,13 +41,7 @@ pub fn write_tape(tape: &Tape, source: &[u8], out: &mut Vec<u8>) {
         return;
     };
     out.reserve(source.len() + tape.added.len());
-    let mut writer = Writer {
-        tape,
-        source,
-        out,
-        due: 0..0,
-        open: Vec::with_capacity(16),
-    };
+    let mut writer = Writer { tape, source, out, due: 0..0, open: Vec::with_capacity(16) };
     writer.value(root);
     while let Some(cursor) = writer.open.last_mut() {
         if cursor.next == cursor.end {
@@ -102,19 +86,12 @@ impl Writer<'_> {
         let range = entry.start as usize..entry.end as usize;
         match entry.kind {
             NodeKind::Verbatim => self.out.extend_from_slice(&self.source[range]),
-            NodeKind::Respelled => {
-                text::recode(&self.source[range.start + 1..range.end - 1], self.out)
-            }
+            NodeKind::Respelled => text::recode(&self.source[range.start + 1..range.end - 1], self.out),
             NodeKind::Added => self.out.extend_from_slice(&self.tape.added[range]),
             NodeKind::Object | NodeKind::Array => {
                 let is_object = entry.kind == NodeKind::Object;
                 self.out.push(if is_object { b'{' } else { b'[' });
-                self.open.push(Cursor {
-                    first: range.start,
-                    next: range.start,
-                    end: range.end,
-                    is_object,
-                });
+                self.open.push(Cursor { first: range.start, next: range.start, end: range.end, is_object });
             }
         }
     }

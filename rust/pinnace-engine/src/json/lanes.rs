@@ -40,20 +40,12 @@ pub const fn is_special(byte: u8) -> bool {
 impl Lanes for Scalar {
     #[inline(always)]
     fn specials(self, block: &[u8; BLOCK]) -> u32 {
-        block
-            .iter()
-            .rev()
-            .fold(0, |mask, &byte| mask << 1 | u32::from(is_special(byte)))
+        block.iter().rev().fold(0, |mask, &byte| mask << 1 | u32::from(is_special(byte)))
     }
 
     #[inline(always)]
     fn structure(self, block: &[u8; WIDE]) -> Structure {
-        let mask = |wanted: fn(u8) -> bool| {
-            block
-                .iter()
-                .rev()
-                .fold(0, |mask, &b| mask << 1 | u64::from(wanted(b)))
-        };
+        let mask = |wanted: fn(u8) -> bool| block.iter().rev().fold(0, |mask, &b| mask << 1 | u64::from(wanted(b)));
         Structure {
             quotes: mask(|byte| byte == b'"'),
             backslashes: mask(|byte| byte == b'\\'),
@@ -64,9 +56,7 @@ impl Lanes for Scalar {
 
     #[inline(always)]
     fn prefix_xor(self, bits: u64) -> u64 {
-        [1, 2, 4, 8, 16, 32]
-            .into_iter()
-            .fold(bits, |bits, shift| bits ^ bits << shift)
+        [1, 2, 4, 8, 16, 32].into_iter().fold(bits, |bits, shift| bits ^ bits << shift)
     }
 }
 
@@ -76,9 +66,8 @@ pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{
-        __m256i, _mm_clmulepi64_si128, _mm_cvtsi128_si64, _mm_set_epi64x, _mm_set1_epi8,
-        _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_movemask_epi8,
-        _mm256_or_si256, _mm256_set1_epi8,
+        __m256i, _mm_clmulepi64_si128, _mm_cvtsi128_si64, _mm_set_epi64x, _mm_set1_epi8, _mm256_cmpeq_epi8,
+        _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
     };
 
     use super::{BLOCK, Lanes, Structure, WIDE};
@@ -112,10 +101,8 @@ mod avx2 {
                 let ampersand_or_quote = equals_with(bytes, 0x04, b'&');
                 let angle = equals_with(bytes, 0x02, b'>');
                 let backslash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\\'.cast_signed()));
-                let any = _mm256_or_si256(
-                    _mm256_or_si256(outside, backslash),
-                    _mm256_or_si256(ampersand_or_quote, angle),
-                );
+                let any =
+                    _mm256_or_si256(_mm256_or_si256(outside, backslash), _mm256_or_si256(ampersand_or_quote, angle));
                 _mm256_movemask_epi8(any).cast_unsigned()
             }
         }
@@ -140,11 +127,7 @@ mod avx2 {
             // SAFETY: `self` proves PCLMULQDQ (and SSE2 is part of x86-64). A carry-less product with all
             // ones is the prefix parity.
             unsafe {
-                let product = _mm_clmulepi64_si128(
-                    _mm_set_epi64x(0, bits.cast_signed()),
-                    _mm_set1_epi8(-1),
-                    0,
-                );
+                let product = _mm_clmulepi64_si128(_mm_set_epi64x(0, bits.cast_signed()), _mm_set1_epi8(-1), 0);
                 _mm_cvtsi128_si64(product).cast_unsigned()
             }
         }
@@ -190,17 +173,9 @@ mod tests {
             for place in 0..WIDE {
                 let mut wide = [b'x'; WIDE];
                 wide[place] = byte;
-                assert_eq!(
-                    fast.structure(&wide),
-                    Scalar.structure(&wide),
-                    "byte {byte} at {place}"
-                );
+                assert_eq!(fast.structure(&wide), Scalar.structure(&wide), "byte {byte} at {place}");
                 if let Ok(block) = <&[u8; BLOCK]>::try_from(&wide[..BLOCK]) {
-                    assert_eq!(
-                        fast.specials(block),
-                        Scalar.specials(block),
-                        "byte {byte} at {place}"
-                    );
+                    assert_eq!(fast.specials(block), Scalar.specials(block), "byte {byte} at {place}");
                 }
                 let bits = u64::from(byte) << place;
                 assert_eq!(fast.prefix_xor(bits), Scalar.prefix_xor(bits), "{bits:x}");

@@ -52,11 +52,7 @@ struct Passed {
 
 pub(super) fn parse(tape: &mut Tape, bytes: &[u8], options: Options<'_>) -> Parsed<usize> {
     if bytes.len() >= MAX_SOURCE_BYTES {
-        return Err(PageError::new(
-            Reason::TooLarge,
-            0,
-            "one value of a gigabyte or more",
-        ));
+        return Err(PageError::new(Reason::TooLarge, 0, "one value of a gigabyte or more"));
     }
     #[cfg(target_arch = "x86_64")]
     if let Some(lanes) = Avx2::detect() {
@@ -70,12 +66,7 @@ pub(super) fn parse(tape: &mut Tape, bytes: &[u8], options: Options<'_>) -> Pars
 /// The processor has the named features; an [`Avx2`] proves it.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
-unsafe fn parse_avx2(
-    lanes: Avx2,
-    tape: &mut Tape,
-    bytes: &[u8],
-    options: Options<'_>,
-) -> Parsed<usize> {
+unsafe fn parse_avx2(lanes: Avx2, tape: &mut Tape, bytes: &[u8], options: Options<'_>) -> Parsed<usize> {
     Parser::new(lanes, tape, bytes, options).run()
 }
 
@@ -91,22 +82,8 @@ struct Parser<'a, L> {
 impl<'a, L: Lanes> Parser<'a, L> {
     #[inline(always)]
     fn new(lanes: L, tape: &'a mut Tape, bytes: &'a [u8], options: Options<'a>) -> Self {
-        let top = Frame {
-            entry: 0,
-            start: 0,
-            is_object: false,
-            clean: true,
-            sorted: true,
-            role: Role::Outside,
-        };
-        Self {
-            lanes,
-            tape,
-            bytes,
-            options,
-            at: 0,
-            top,
-        }
+        let top = Frame { entry: 0, start: 0, is_object: false, clean: true, sorted: true, role: Role::Outside };
+        Self { lanes, tape, bytes, options, at: 0, top }
     }
 
     #[inline(always)]
@@ -128,20 +105,12 @@ impl<'a, L: Lanes> Parser<'a, L> {
             b'"' => {
                 let passed = self.string()?;
                 self.at = passed.end;
-                self.set(
-                    start,
-                    if passed.respelled {
-                        NodeKind::Respelled
-                    } else {
-                        NodeKind::Verbatim
-                    },
-                );
+                self.set(start, if passed.respelled { NodeKind::Respelled } else { NodeKind::Verbatim });
             }
             b'{' => return self.open(true),
             b'[' => return self.open(false),
             b'-' | b'0'..=b'9' => {
-                self.at = number::end(self.bytes, start)
-                    .map_err(|place| self.wrong(place, "not a number"))?;
+                self.at = number::end(self.bytes, start).map_err(|place| self.wrong(place, "not a number"))?;
                 self.set(start, NodeKind::Verbatim);
             }
             b't' => self.literal(b"true")?,
@@ -178,23 +147,12 @@ impl<'a, L: Lanes> Parser<'a, L> {
     #[inline(always)]
     fn open(&mut self, is_object: bool) -> Parsed<bool> {
         if self.tape.frames.len() >= MAX_DEPTH {
-            return Err(PageError::new(
-                Reason::Depth,
-                self.at as u64,
-                "nested more than 10,000 deep",
-            ));
+            return Err(PageError::new(Reason::Depth, self.at as u64, "nested more than 10,000 deep"));
         }
         let role = self.role_of_child(is_object);
         self.tape.frames.push(self.top);
         let entry = self.tape.stack.len() - 1;
-        self.top = Frame {
-            entry,
-            start: self.at,
-            is_object,
-            clean: true,
-            sorted: true,
-            role,
-        };
+        self.top = Frame { entry, start: self.at, is_object, clean: true, sorted: true, role };
         self.at += 1;
         self.skip_space();
         if self.peek() == if is_object { b'}' } else { b']' } {
@@ -301,11 +259,7 @@ impl<'a, L: Lanes> Parser<'a, L> {
         let start = self.at;
         let rest = &self.bytes[start..];
         if !rest.starts_with(word) {
-            let same = rest
-                .iter()
-                .zip(word)
-                .take_while(|(found, wanted)| found == wanted)
-                .count();
+            let same = rest.iter().zip(word).take_while(|(found, wanted)| found == wanted).count();
             return Err(self.wrong(start + same, "not a literal"));
         }
         self.at += word.len();
@@ -358,10 +312,7 @@ impl<'a, L: Lanes> Parser<'a, L> {
             (NodeKind::Object, self.tape.keep_all(first))
         } else {
             self.tape.sort_members(first, self.bytes);
-            (
-                NodeKind::Object,
-                self.tape.keep_last_of_each_key(first, self.bytes),
-            )
+            (NodeKind::Object, self.tape.keep_last_of_each_key(first, self.bytes))
         };
         if let Some(entry) = self.tape.stack.last_mut() {
             (entry.start, entry.end, entry.kind) = (start, end, kind);
@@ -374,18 +325,11 @@ impl<'a, L: Lanes> Parser<'a, L> {
             return;
         };
         let fields = self.tape.fields;
-        for (place, key, value) in [
-            (fields.api_version, "apiVersion", api_version),
-            (fields.kind, "kind", kind),
-        ] {
+        for (place, key, value) in [(fields.api_version, "apiVersion", api_version), (fields.kind, "kind", kind)] {
             if is_given(place) {
                 continue;
             }
-            let mut entry = Entry {
-                kind: NodeKind::Added,
-                key_start: u32::MAX,
-                ..Entry::default()
-            };
+            let mut entry = Entry { kind: NodeKind::Added, key_start: u32::MAX, ..Entry::default() };
             let start = self.tape.added.len();
             self.tape.added.extend_from_slice(key.as_bytes());
             self.name_decoded_key(&mut entry, start);
@@ -401,10 +345,7 @@ impl<'a, L: Lanes> Parser<'a, L> {
 
     #[inline(always)]
     fn last_key(&self) -> &[u8] {
-        self.tape
-            .stack
-            .last()
-            .map_or(&[], |entry| self.tape.key(entry, self.bytes))
+        self.tape.stack.last().map_or(&[], |entry| self.tape.key(entry, self.bytes))
     }
 
     /// Note the place of a field that the engine needs.
@@ -415,28 +356,20 @@ impl<'a, L: Lanes> Parser<'a, L> {
         let place = self.place(&entry);
         let role = self.top.role;
         let plain = matches!(entry.kind, NodeKind::Verbatim | NodeKind::Respelled);
-        let value = if plain {
-            &self.bytes[entry.start as usize..entry.end as usize]
-        } else {
-            b"" as &[u8]
-        };
+        let value = if plain { &self.bytes[entry.start as usize..entry.end as usize] } else { b"" as &[u8] };
         let key = key_bytes(self.tape, &entry, self.bytes);
         let fields: &mut Fields = &mut self.tape.fields;
         match (role, key.as_ref()) {
             (Role::Root, b"apiVersion") => fields.api_version = place,
             (Role::Root, b"kind") => fields.kind = place,
-            (Role::Root, b"metadata")
-                if plain && !value.starts_with(b"{") || entry.kind == NodeKind::Array =>
-            {
+            (Role::Root, b"metadata") if plain && !value.starts_with(b"{") || entry.kind == NodeKind::Array => {
                 fields.forget_metadata(MetadataShape::Other);
             }
             (Role::Metadata, b"name") => fields.name = place,
             (Role::Metadata, b"namespace") => fields.namespace = place,
             (Role::Metadata, b"uid") => fields.uid = place,
             (Role::Metadata, b"deletionTimestamp") => fields.deleting = value != b"null",
-            (Role::Metadata, b"labels") if plain && !value.starts_with(b"{") => {
-                fields.excluded_by_label = false
-            }
+            (Role::Metadata, b"labels") if plain && !value.starts_with(b"{") => fields.excluded_by_label = false,
             (Role::Labels, key) if key == EXCLUDE_LABEL.as_bytes() => {
                 fields.excluded_by_label = matches!(place, Place::Text(start, end)
                     if text::decode(&self.bytes[start as usize + 1..end as usize - 1]) == "true");
@@ -448,11 +381,7 @@ impl<'a, L: Lanes> Parser<'a, L> {
     fn place(&self, entry: &Entry) -> Place {
         let is_text = matches!(entry.kind, NodeKind::Verbatim | NodeKind::Respelled)
             && self.bytes.get(entry.start as usize) == Some(&b'"');
-        if is_text {
-            Place::Text(entry.start, entry.end)
-        } else {
-            Place::Other
-        }
+        if is_text { Place::Text(entry.start, entry.end) } else { Place::Other }
     }
 
     #[inline(always)]
@@ -481,18 +410,10 @@ impl<'a, L: Lanes> Parser<'a, L> {
     #[inline(always)]
     fn string(&self) -> Parsed<Passed> {
         let from = self.at + 1;
-        if let Some(block) = self
-            .bytes
-            .get(from..)
-            .and_then(<[u8]>::first_chunk::<BLOCK>)
-        {
+        if let Some(block) = self.bytes.get(from..).and_then(<[u8]>::first_chunk::<BLOCK>) {
             let place = self.lanes.specials(block).trailing_zeros() as usize;
             if place < BLOCK && block[place] == b'"' {
-                return Ok(Passed {
-                    end: from + place + 1,
-                    respelled: false,
-                    escaped: false,
-                });
+                return Ok(Passed { end: from + place + 1, respelled: false, escaped: false });
             }
         }
         pass_string(self.lanes, self.bytes, from)
@@ -502,11 +423,7 @@ impl<'a, L: Lanes> Parser<'a, L> {
 /// Pass the string whose first character is at `from`.
 #[inline(always)]
 fn pass_string<L: Lanes>(lanes: L, bytes: &[u8], from: usize) -> Parsed<Passed> {
-    let mut passed = Passed {
-        end: from,
-        respelled: false,
-        escaped: false,
-    };
+    let mut passed = Passed { end: from, respelled: false, escaped: false };
     let mut at = from;
     loop {
         let mut mask = specials_at(lanes, bytes, at);
@@ -549,10 +466,7 @@ fn specials_at<L: Lanes>(lanes: L, bytes: &[u8], at: usize) -> u32 {
 #[inline(always)]
 fn pass_escape(bytes: &[u8], at: usize, passed: &mut Passed) -> Parsed<usize> {
     passed.escaped = true;
-    if matches!(
-        bytes.get(at + 1),
-        Some(b'"' | b'\\' | b'n' | b't' | b'r' | b'b' | b'f')
-    ) {
+    if matches!(bytes.get(at + 1), Some(b'"' | b'\\' | b'n' | b't' | b'r' | b'b' | b'f')) {
         return Ok(2);
     }
     let rest = &bytes[at..];
@@ -580,11 +494,7 @@ fn pass_characters(bytes: &[u8], from: usize, passed: &mut Passed) -> Parsed<usi
     while bytes.get(at).is_some_and(|byte| *byte >= 0x80) {
         let rest = &bytes[at..];
         let Some(length) = text::character_length(rest) else {
-            return Err(PageError::new(
-                Reason::InvalidUtf8,
-                at as u64,
-                "a string that is not UTF-8",
-            ));
+            return Err(PageError::new(Reason::InvalidUtf8, at as u64, "a string that is not UTF-8"));
         };
         passed.respelled |= matches!(rest, [0xe2, 0x80, 0xa8 | 0xa9, ..]);
         at += length;
@@ -595,11 +505,7 @@ fn pass_characters(bytes: &[u8], from: usize, passed: &mut Passed) -> Parsed<usi
 /// The error of a byte that can't be at `place`, which may be past the end.
 #[cold]
 fn wrong(bytes: &[u8], place: usize, detail: &'static str) -> PageError {
-    let reason = if place >= bytes.len() {
-        Reason::Truncated
-    } else {
-        Reason::Syntax
-    };
+    let reason = if place >= bytes.len() { Reason::Truncated } else { Reason::Syntax };
     PageError::new(reason, place as u64, detail)
 }
 
@@ -614,11 +520,7 @@ fn prefix(bytes: &[u8], start: usize, end: usize) -> u64 {
         return u64::from_be_bytes(head);
     };
     let head = u64::from_be_bytes(*head);
-    if length >= 8 {
-        head
-    } else {
-        head & !(u64::MAX >> (8 * length))
-    }
+    if length >= 8 { head } else { head & !(u64::MAX >> (8 * length)) }
 }
 
 fn is_given(place: Place) -> bool {
@@ -631,10 +533,7 @@ fn is_given(place: Place) -> bool {
 
 fn key_bytes<'a>(tape: &Tape, entry: &Entry, bytes: &'a [u8]) -> std::borrow::Cow<'a, [u8]> {
     if entry.decoded_key == 0 {
-        return bytes
-            .get(entry.key_start as usize + 1..entry.key_end as usize - 1)
-            .unwrap_or_default()
-            .into();
+        return bytes.get(entry.key_start as usize + 1..entry.key_end as usize - 1).unwrap_or_default().into();
     }
     tape.key(entry, bytes).to_vec().into()
 }

@@ -82,9 +82,7 @@ impl Fields {
     /// The characters of each field that is a text.
     pub(crate) fn texts<'a>(&self, bytes: &'a [u8]) -> ItemTexts<'a> {
         let raw = |place| match place {
-            Place::Text(start, end) => {
-                Some(text::decode(&bytes[start as usize + 1..end as usize - 1]))
-            }
+            Place::Text(start, end) => Some(text::decode(&bytes[start as usize + 1..end as usize - 1])),
             Place::Missing | Place::Other => None,
         };
         ItemTexts {
@@ -116,12 +114,7 @@ impl Fields {
 
     /// Forget all that a `metadata` said, because another one follows and the last wins.
     pub(super) fn forget_metadata(&mut self, shape: MetadataShape) {
-        *self = Self {
-            api_version: self.api_version,
-            kind: self.kind,
-            metadata: shape,
-            ..Self::default()
-        };
+        *self = Self { api_version: self.api_version, kind: self.kind, metadata: shape, ..Self::default() };
     }
 }
 
@@ -178,23 +171,14 @@ impl Tape {
     }
 
     /// Key, and value as it stands in `bytes`, of each member of a root object whose values are plain.
-    pub fn members<'a>(
-        &'a self,
-        bytes: &'a [u8],
-    ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + 'a {
+    pub fn members<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + 'a {
         let root = self.stack.first().copied().unwrap_or_default();
-        let range = if root.kind == NodeKind::Object {
-            root.start as usize..root.end as usize
-        } else {
-            0..0
-        };
+        let range = if root.kind == NodeKind::Object { root.start as usize..root.end as usize } else { 0..0 };
         let plain = |entry: &&Entry| matches!(entry.kind, NodeKind::Verbatim | NodeKind::Respelled);
-        self.entries[range].iter().filter(plain).map(|entry| {
-            (
-                self.key(entry, bytes),
-                &bytes[entry.start as usize..entry.end as usize],
-            )
-        })
+        self.entries[range]
+            .iter()
+            .filter(plain)
+            .map(|entry| (self.key(entry, bytes), &bytes[entry.start as usize..entry.end as usize]))
     }
 
     #[inline(always)]
@@ -205,9 +189,7 @@ impl Tape {
     /// The order of two keys of one object.
     #[inline(always)]
     pub(super) fn compare(&self, left: &Entry, right: &Entry, bytes: &[u8]) -> Ordering {
-        left.prefix
-            .cmp(&right.prefix)
-            .then_with(|| self.key(left, bytes).cmp(self.key(right, bytes)))
+        left.prefix.cmp(&right.prefix).then_with(|| self.key(left, bytes).cmp(self.key(right, bytes)))
     }
 
     /// Sort the members on the stack from `first` on, those of one key as they stand in the source.
@@ -216,9 +198,7 @@ impl Tape {
         self.stack[first..].sort_unstable_by(|left, right| {
             left.prefix
                 .cmp(&right.prefix)
-                .then_with(|| {
-                    key_of(left, bytes, added, decoded).cmp(key_of(right, bytes, added, decoded))
-                })
+                .then_with(|| key_of(left, bytes, added, decoded).cmp(key_of(right, bytes, added, decoded)))
                 .then(left.key_start.cmp(&right.key_start))
         });
     }
@@ -228,10 +208,8 @@ impl Tape {
         let start = self.entries.len();
         for index in first..self.stack.len() {
             let entry = self.stack[index];
-            let repeated = self
-                .stack
-                .get(index + 1)
-                .is_some_and(|next| self.compare(&entry, next, bytes) == Ordering::Equal);
+            let repeated =
+                self.stack.get(index + 1).is_some_and(|next| self.compare(&entry, next, bytes) == Ordering::Equal);
             if !repeated {
                 self.entries.push(entry);
             }
@@ -252,9 +230,7 @@ impl Tape {
 #[inline(always)]
 fn key_of<'a>(entry: &Entry, bytes: &'a [u8], added: &'a [u8], decoded: &[(u32, u32)]) -> &'a [u8] {
     if entry.decoded_key == 0 {
-        return bytes
-            .get(entry.key_start as usize + 1..entry.key_end as usize - 1)
-            .unwrap_or_default();
+        return bytes.get(entry.key_start as usize + 1..entry.key_end as usize - 1).unwrap_or_default();
     }
     let (start, end) = decoded[entry.decoded_key as usize - 1];
     &added[start as usize..end as usize]
@@ -262,10 +238,7 @@ fn key_of<'a>(entry: &Entry, bytes: &'a [u8], added: &'a [u8], decoded: &[(u32, 
 
 /// An offset into something that `parse` keeps below `u32::MAX`.
 #[inline(always)]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "parse refuses sources of 1 GiB and more"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "parse refuses sources of 1 GiB and more")]
 pub(super) fn offset(value: usize) -> u32 {
     debug_assert!(u32::try_from(value).is_ok());
     value as u32

@@ -16,12 +16,7 @@ pub struct Escape {
 /// Decode the escape at the start of `bytes`, or None where it is malformed or cut.
 #[must_use]
 pub fn escape(bytes: &[u8]) -> Option<Escape> {
-    let short = |character| {
-        Some(Escape {
-            character,
-            length: 2,
-        })
-    };
+    let short = |character| Some(Escape { character, length: 2 });
     match *bytes.get(1)? {
         b'"' => short('"'),
         b'\\' => short('\\'),
@@ -39,36 +34,21 @@ pub fn escape(bytes: &[u8]) -> Option<Escape> {
 fn unicode_escape(bytes: &[u8]) -> Option<Escape> {
     let unit = hex4(bytes.get(2..6)?)?;
     if let Some(character) = char::from_u32(unit) {
-        return Some(Escape {
-            character,
-            length: 6,
-        });
+        return Some(Escape { character, length: 6 });
     }
     let low = match bytes.get(6..12) {
-        Some([b'\\', b'u', digits @ ..]) => {
-            hex4(digits).filter(|low| (0xdc00..0xe000).contains(low))
-        }
+        Some([b'\\', b'u', digits @ ..]) => hex4(digits).filter(|low| (0xdc00..0xe000).contains(low)),
         _ => None,
     };
-    let pair = low
-        .filter(|_| unit < 0xdc00)
-        .map(|low| 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00));
+    let pair = low.filter(|_| unit < 0xdc00).map(|low| 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00));
     Some(match pair.and_then(char::from_u32) {
-        Some(character) => Escape {
-            character,
-            length: 12,
-        },
-        None => Escape {
-            character: char::REPLACEMENT_CHARACTER,
-            length: 6,
-        },
+        Some(character) => Escape { character, length: 12 },
+        None => Escape { character: char::REPLACEMENT_CHARACTER, length: 6 },
     })
 }
 
 fn hex4(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0, |value, &digit| {
-        Some(value << 4 | char::from(digit).to_digit(16)?)
-    })
+    digits.iter().try_fold(0, |value, &digit| Some(value << 4 | char::from(digit).to_digit(16)?))
 }
 
 /// Whether `escape`, spelled as at the start of `bytes`, is what Go would write for its character.
@@ -76,10 +56,9 @@ fn hex4(digits: &[u8]) -> Option<u32> {
 pub fn is_canonical(escape: Escape, bytes: &[u8]) -> bool {
     match escape.character {
         '"' | '\\' | '\u{8}' | '\u{c}' | '\n' | '\r' | '\t' => escape.length == 2,
-        '\0'..='\u{1f}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => bytes
-            .iter()
-            .take(escape.length)
-            .all(|byte| !byte.is_ascii_uppercase()),
+        '\0'..='\u{1f}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+            bytes.iter().take(escape.length).all(|byte| !byte.is_ascii_uppercase())
+        }
         _ => false,
     }
 }
@@ -92,10 +71,7 @@ pub fn decode(raw: &[u8]) -> Cow<'_, str> {
     }
     let mut bytes = Vec::with_capacity(raw.len());
     decode_into(raw, &mut bytes);
-    Cow::Owned(
-        String::from_utf8(bytes)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
-    )
+    Cow::Owned(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 /// Append the characters of `raw` (without quotes, already validated) to `out` as UTF-8.
@@ -132,28 +108,20 @@ pub fn encode(text: &str, out: &mut Vec<u8>) {
 }
 
 fn escape_or_replacement(bytes: &[u8]) -> (char, usize) {
-    escape(bytes).map_or(
-        (char::REPLACEMENT_CHARACTER, bytes.len().min(2)),
-        |escape| (escape.character, escape.length),
-    )
+    escape(bytes).map_or((char::REPLACEMENT_CHARACTER, bytes.len().min(2)), |escape| (escape.character, escape.length))
 }
 
 fn encode_plain(utf8: &[u8], out: &mut Vec<u8>) {
     let mut copied = 0;
     for (place, &byte) in utf8.iter().enumerate() {
-        let separator =
-            byte == 0xe2 && matches!(utf8.get(place + 1..place + 3), Some([0x80, 0xa8 | 0xa9]));
+        let separator = byte == 0xe2 && matches!(utf8.get(place + 1..place + 3), Some([0x80, 0xa8 | 0xa9]));
         if !(matches!(byte, 0..0x20 | b'"' | b'\\' | b'<' | b'>' | b'&') || separator) {
             continue;
         }
         out.extend_from_slice(&utf8[copied..place]);
         copied = place + if separator { 3 } else { 1 };
         if separator {
-            out.extend_from_slice(if utf8[place + 2] == 0xa8 {
-                b"\\u2028"
-            } else {
-                b"\\u2029"
-            });
+            out.extend_from_slice(if utf8[place + 2] == 0xa8 { b"\\u2028" } else { b"\\u2029" });
         } else {
             encode_ascii(byte, out);
         }
