@@ -1,5 +1,7 @@
 //! From the list pages of a real apiserver come the item files that the real Velero 1.18.1 wrote, byte for byte.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::collections::BTreeMap;

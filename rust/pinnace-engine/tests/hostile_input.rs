@@ -1,5 +1,7 @@
 //! Each row of the table of hostile inputs in docs/architecture.md.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use pinnace_engine::error::{EngineError, PageError, Reason};
