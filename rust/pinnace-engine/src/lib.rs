@@ -5,3 +5,4 @@ pub mod filter;
 pub mod item;
 pub mod json;
 pub mod page;
+pub mod tar;
