@@ -26,6 +26,14 @@ pub fn header(path: &str, size: u64, mtime_seconds: u64, out: &mut Vec<u8>) {
     }
 }
 
+/// Put `size` into the header whose last block ends `tar`; the item's length is known after its header.
+pub fn set_size(tar: &mut [u8], size: u64) {
+    if let Some(block) = tar.last_chunk_mut::<BLOCK_BYTES>() {
+        octal(&mut block[124..136], size);
+        *block = sealed(*block);
+    }
+}
+
 /// Append the zeros that fill the last block of `size` bytes.
 pub fn pad(size: usize, out: &mut Vec<u8>) {
     out.resize(out.len() + size.next_multiple_of(BLOCK_BYTES) - size, 0);

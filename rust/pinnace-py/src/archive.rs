@@ -1,0 +1,172 @@
+//! `Archive` and `Digest`.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use pinnace_engine::archive::{self as engine, Folder};
+use pinnace_engine::deflate::Level;
+use pinnace_engine::error::EngineError;
+use pinnace_engine::filter::ItemFilter;
+use pinnace_engine::page::{MAX_ITEM_BYTES, Page as EnginePage, PageSpec};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::page::Page;
+use crate::{lock, to_python};
+
+/// What an archive and its open page share.
+pub struct Shared {
+    /// The archive itself.
+    pub archive: engine::Archive,
+    /// Whether a page is being fed.
+    pub page_is_open: bool,
+    finished: bool,
+}
+
+impl Shared {
+    /// # Errors
+    /// Where the archive can't take anything now.
+    fn expect_idle(&self) -> Result<(), EngineError> {
+        if self.finished {
+            return Err(EngineError::archive("the archive is finished"));
+        }
+        if self.page_is_open {
+            return Err(EngineError::archive("a page is open; finish or abandon it first"));
+        }
+        Ok(())
+    }
+}
+
+/// One backup's archive, index and resource list, made from pages in the order in which they are opened.
+#[pyclass(frozen, module = "pinnace._engine")]
+pub struct Archive {
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[pymethods]
+impl Archive {
+    #[new]
+    #[pyo3(signature = (*, level, mtime_seconds, threads = 2))]
+    fn new(level: &str, mtime_seconds: u64, threads: usize) -> PyResult<Self> {
+        let unknown = || EngineError::archive(format!("level {level:?} is none of fast, default, small"));
+        let made = Level::named(level).ok_or_else(unknown);
+        let archive = made
+            .and_then(|level| engine::Archive::new(level, mtime_seconds, threads))
+            .map_err(|error| to_python(error, ""))?;
+        let shared = Shared { archive, page_is_open: false, finished: false };
+        Ok(Self { shared: Arc::new(Mutex::new(shared)) })
+    }
+
+    /// Open the next list response; one page is open at a time (EngineError otherwise).
+    #[pyo3(signature = (*, request, group_resource, api_version, kind, preferred = true, excluded_namespaces = Vec::new(),
+        only_names = None, deduplicate = false, skip_items = 0, skip_uid = None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments, as in the .pyi")]
+    fn page(
+        &self,
+        py: Python<'_>,
+        request: String,
+        group_resource: &str,
+        api_version: &str,
+        kind: &str,
+        preferred: bool,
+        excluded_namespaces: Vec<String>,
+        only_names: Option<HashSet<String>>,
+        deduplicate: bool,
+        skip_items: u64,
+        skip_uid: Option<String>,
+    ) -> PyResult<Page> {
+        let filter = ItemFilter {
+            excluded_namespaces: excluded_namespaces.into_iter().collect(),
+            only_names,
+            deduplicate,
+        };
+        let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
+        let opened = py.detach(|| {
+            let folder = Folder::new(group_resource, &api_version, preferred)?;
+            let mut shared = lock(&self.shared)?;
+            shared.expect_idle()?;
+            shared.archive.enter(folder);
+            shared.page_is_open = true;
+            let max_item_bytes = MAX_ITEM_BYTES;
+            Ok(EnginePage::new(PageSpec { api_version, kind, filter, skip_items, skip_uid, max_item_bytes }))
+        });
+        let page = opened.map_err(|error| to_python(error, &request))?;
+        Ok(Page::new(request, page, Arc::clone(&self.shared)))
+    }
+
+    /// Archive one item given as JSON; False where it was already written. No page may be open.
+    #[pyo3(signature = (item, *, group_resource, api_version, kind, preferred = true))]
+    fn add_item(
+        &self,
+        py: Python<'_>,
+        item: &[u8],
+        group_resource: &str,
+        api_version: &str,
+        kind: &str,
+        preferred: bool,
+    ) -> PyResult<bool> {
+        let added = py.detach(|| {
+            let folder = Folder::new(group_resource, api_version, preferred)?;
+            let mut shared = lock(&self.shared)?;
+            shared.expect_idle()?;
+            shared.archive.add_item(folder, item, api_version, kind)
+        });
+        added.map_err(|error| to_python(error, &format!("one item of {group_resource}")))
+    }
+
+    /// Compressed bytes that are ready, whole gzip members, in order; empty if there are none.
+    fn take_archive<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        self.take(py, engine::Archive::take_archive)
+    }
+
+    /// Ready bytes of the gzipped index.
+    fn take_index<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        self.take(py, engine::Archive::take_index)
+    }
+
+    /// Ready bytes of the gzipped resource list.
+    fn take_resource_list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        self.take(py, engine::Archive::take_resource_list)
+    }
+
+    /// End all three streams; the last bytes are then there to take. EngineError while a page is open.
+    fn finish(&self, py: Python<'_>) -> PyResult<Digest> {
+        let finished = py.detach(|| {
+            let mut shared = lock(&self.shared)?;
+            shared.expect_idle()?;
+            shared.finished = true;
+            shared.archive.finish()
+        });
+        finished.map(Digest::from).map_err(|error| to_python(error, ""))
+    }
+}
+
+impl Archive {
+    /// The locking is left to the detached part: the holder may be compressing.
+    fn take<'py>(
+        &self,
+        py: Python<'py>,
+        bytes: impl Fn(&mut engine::Archive) -> Vec<u8> + Send + Sync,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let taken = py.detach(|| Ok(bytes(&mut lock(&self.shared)?.archive)));
+        taken.map(|taken| PyBytes::new(py, &taken)).map_err(|error| to_python(error, ""))
+    }
+}
+
+/// What the finished archive is.
+#[pyclass(frozen, get_all, module = "pinnace._engine")]
+pub struct Digest {
+    archive_bytes: u64,
+    archive_sha256: String,
+    tar_bytes: u64,
+    item_count: u64,
+    index_sha256: String,
+    member_count: u64,
+}
+
+impl From<engine::Digest> for Digest {
+    fn from(digest: engine::Digest) -> Self {
+        let engine::Digest { archive_bytes, archive_sha256, tar_bytes, item_count, index_sha256, member_count } = digest;
+        Self { archive_bytes, archive_sha256, tar_bytes, item_count, index_sha256, member_count }
+    }
+}
