@@ -47,7 +47,7 @@ quick: dependencies
 # Every Rust test: vectors, golden pages, hostile input
 [group('test')]
 rust:
-    cargo test --quiet --locked --workspace
+    cargo test --quiet --locked --release --workspace
 
 # Everything: linters, Rust, unit
 [group('test')]

@@ -75,11 +75,8 @@ impl Archive {
         skip_items: u64,
         skip_uid: Option<String>,
     ) -> PyResult<Page> {
-        let filter = ItemFilter {
-            excluded_namespaces: excluded_namespaces.into_iter().collect(),
-            only_names,
-            deduplicate,
-        };
+        let filter =
+            ItemFilter { excluded_namespaces: excluded_namespaces.into_iter().collect(), only_names, deduplicate };
         let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
         let opened = py.detach(|| {
             let folder = Folder::new(group_resource, &api_version, preferred)?;
@@ -166,7 +163,8 @@ pub struct Digest {
 
 impl From<engine::Digest> for Digest {
     fn from(digest: engine::Digest) -> Self {
-        let engine::Digest { archive_bytes, archive_sha256, tar_bytes, item_count, index_sha256, member_count } = digest;
+        let engine::Digest { archive_bytes, archive_sha256, tar_bytes, item_count, index_sha256, member_count } =
+            digest;
         Self { archive_bytes, archive_sha256, tar_bytes, item_count, index_sha256, member_count }
     }
 }

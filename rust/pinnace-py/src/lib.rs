@@ -58,7 +58,12 @@ mod _engine {
         if cfg!(debug_assertions) {
             let py = module.py();
             let category = py.get_type::<pyo3::exceptions::PyRuntimeWarning>();
-            PyErr::warn(py, &category, c"pinnace._engine is a debug build, many times slower: use `just extension`", 1)?;
+            PyErr::warn(
+                py,
+                &category,
+                c"pinnace._engine is a debug build, many times slower: use `just extension`",
+                1,
+            )?;
         }
         Ok(())
     }

@@ -22,13 +22,14 @@ pub struct ZlibRs {
 }
 
 impl ZlibRs {
-    /// The levels that were measured to keep the promises of [`Level`].
+    /// zlib-rs compresses less at a number than gzip does: on Velero's golden tar its 6 is 8 % larger than
+    /// `gzip -6`, and its 8 a little smaller.
     #[must_use]
     pub fn new(level: Level) -> Self {
         let number = match level {
             Level::Fast => 1,
-            Level::Default => 3,
-            Level::Small => 6,
+            Level::Default => 6,
+            Level::Small => 8,
         };
         Self { state: Compress::new(Compression::new(number), false), scratch: Vec::new() }
     }
