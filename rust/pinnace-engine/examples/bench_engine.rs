@@ -1,7 +1,12 @@
-//! MB/s of page bytes through the engine, a thread count a line: `bench_engine BODY LEVEL SECONDS THREADS...`
+//! MB/s of page bytes through the engine, a thread count a line: `bench_engine BODY LEVEL SECONDS THREADS...`;
+//! `bench_engine generate BODY TAR MEGABYTES` writes a realistic BODY and the TAR that the engine makes of it.
 //!
 //! `BODY` is a file with one list response; it is fed again and again as pages of ConfigMaps in 1 MiB chunks.
 
+#[path = "../benches/realistic.rs"]
+mod realistic;
+
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use pinnace_engine::archive::{Archive, Folder};
@@ -36,8 +41,28 @@ fn measure(body: &[u8], level: Level, threads: usize, at_least: Duration) -> Res
     Ok(Measured { page_bytes, tar_bytes: digest.tar_bytes, archive_bytes: digest.archive_bytes, seconds })
 }
 
+/// Write a list response and, as the other side of the comparison, its plain tar.
+fn generate(body_path: &str, tar_path: &str, megabytes: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let body = realistic::body(megabytes.parse::<usize>()? * 1_000_000, 9)?;
+    std::fs::write(body_path, &body)?;
+    let mut archive = Archive::new(Level::Fast, 1_700_000_000, 1)?;
+    archive.enter(Folder::new("configmaps", "v1", true)?);
+    let mut page = Page::new(PageSpec::new("v1", "ConfigMap"));
+    page.feed(&body, &mut archive)?;
+    page.finish()?;
+    archive.finish()?;
+    let mut tar = Vec::new();
+    flate2::read::MultiGzDecoder::new(archive.take_archive().as_slice()).read_to_end(&mut tar)?;
+    Ok(std::fs::write(tar_path, tar)?)
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, body, tar, megabytes] = arguments.as_slice() {
+        if command == "generate" {
+            return generate(body, tar, megabytes);
+        }
+    }
     let [body, level, seconds, threads @ ..] = arguments.as_slice() else {
         return Err("usage: bench_engine BODY fast|default|small SECONDS THREADS...".into());
     };
