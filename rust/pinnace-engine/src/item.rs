@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::error::{EngineError, PageError, Reason};
+use crate::error::{EngineError, PageError};
 use crate::filter::SeenItems;
 use crate::json::{ItemTexts, MetadataShape, Options, Tape, canonical};
 
@@ -79,10 +79,7 @@ impl ItemReader {
         kind: &'a str,
     ) -> Result<Item<'a>, PageError> {
         let options = Options { type_meta: Some((api_version, kind)), keep_members: false };
-        let end = self.tape.parse(source, options)?;
-        if let Some(rest) = source[end..].iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) {
-            return Err(PageError::new(Reason::Syntax, (end + rest) as u64, "bytes after the item"));
-        }
+        self.tape.parse_all(source, options)?;
         Ok(Item { tape: &self.tape, source, texts: self.tape.fields().texts(source), api_version, kind })
     }
 }

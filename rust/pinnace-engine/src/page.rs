@@ -365,11 +365,7 @@ impl Page {
 
     fn parse(&mut self, span: &[u8], offset: u64) -> Result<(), PageError> {
         let options = Options { type_meta: None, keep_members: true };
-        let end = self.tape.parse(span, options).map_err(|error| error.shifted(offset))?;
-        if end < span.len() {
-            return Err(PageError::new(Reason::Syntax, offset + end as u64, "not JSON"));
-        }
-        Ok(())
+        self.tape.parse_all(span, options).map_err(|error| in_page(error, offset))
     }
 
     /// Note what the list's metadata, which is on the tape, says.
@@ -391,7 +387,7 @@ impl Page {
 
     fn item(&mut self, span: &[u8], offset: u64, sink: &mut impl ItemSink) -> Result<(), EngineError> {
         let item =
-            self.reader.read(span, &self.spec.api_version, &self.spec.kind).map_err(|error| error.shifted(offset))?;
+            self.reader.read(span, &self.spec.api_version, &self.spec.kind).map_err(|error| in_page(error, offset))?;
         let fields = item.fields();
         let summary = &mut self.summary;
         summary.item_count += 1;
@@ -455,6 +451,12 @@ fn note_refused(summary: &mut PageSummary, refusal: Refusal, fields: &ItemFields
         let Refusal { reason, detail } = refusal;
         summary.refused.push(RefusedItem { namespace, name, offset, reason, detail });
     }
+}
+
+/// The error of a span that starts at `offset`. The span is complete, so the body is not what was cut.
+fn in_page(error: PageError, offset: u64) -> PageError {
+    let reason = if error.reason == Reason::Truncated { Reason::Syntax } else { error.reason };
+    PageError { reason, ..error.shifted(offset) }
 }
 
 /// Store `uid` without a new allocation per item.

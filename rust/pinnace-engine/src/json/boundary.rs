@@ -64,7 +64,7 @@ impl Boundary {
     }
 
     #[inline(always)]
-    fn advance_lanes<L: Lanes>(&mut self, lanes: L, bytes: &[u8]) -> Option<usize> {
+    pub(super) fn advance_lanes<L: Lanes>(&mut self, lanes: L, bytes: &[u8]) -> Option<usize> {
         let mut done = 0;
         let mut rest = bytes;
         if self.depth == 0 {

@@ -1,10 +1,13 @@
 //! JSON as the engine needs it: where a value ends, what an item says of itself, and how Go would write it.
 
+#[cfg(test)]
+mod agreement;
 mod boundary;
 pub mod canonical;
 mod lanes;
 mod number;
 mod parse;
+mod strings;
 mod tape;
 pub mod text;
 

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::lanes::{BLOCK, Lanes, Scalar};
+use super::strings::{self, Passed};
 use super::tape::{Entry, Fields, MetadataShape, NodeKind, Options, Place, Tape, offset};
 use super::{MAX_DEPTH, number, text};
 use crate::error::{PageError, Reason};
@@ -14,7 +15,7 @@ use super::lanes::Avx2;
 /// Larger sources are refused, so that offsets, also of decoded keys and entries, fit `u32`.
 const MAX_SOURCE_BYTES: usize = 1 << 30;
 
-type Parsed<T> = Result<T, PageError>;
+pub(super) type Parsed<T> = Result<T, PageError>;
 
 /// What an object is to an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,15 +42,6 @@ pub(super) struct Frame {
     role: Role,
 }
 
-/// A string that was passed.
-struct Passed {
-    end: usize,
-    /// Go would spell it otherwise.
-    respelled: bool,
-    /// Its bytes are not its characters.
-    escaped: bool,
-}
-
 pub(super) fn parse(tape: &mut Tape, bytes: &[u8], options: Options<'_>) -> Parsed<usize> {
     if bytes.len() >= MAX_SOURCE_BYTES {
         return Err(PageError::new(Reason::TooLarge, 0, "one value of a gigabyte or more"));
@@ -59,7 +51,13 @@ pub(super) fn parse(tape: &mut Tape, bytes: &[u8], options: Options<'_>) -> Pars
         // SAFETY: `lanes` proves that the features are there.
         return unsafe { parse_avx2(lanes, tape, bytes, options) };
     }
-    Parser::new(Scalar, tape, bytes, options).run()
+    parse_with(Scalar, tape, bytes, options)
+}
+
+/// Parse into `tape`, which is empty, by way of `lanes`.
+#[inline(always)]
+pub(super) fn parse_with<L: Lanes>(lanes: L, tape: &mut Tape, bytes: &[u8], options: Options<'_>) -> Parsed<usize> {
+    Parser::new(lanes, tape, bytes, options).run()
 }
 
 /// # Safety
@@ -67,7 +65,7 @@ pub(super) fn parse(tape: &mut Tape, bytes: &[u8], options: Options<'_>) -> Pars
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
 unsafe fn parse_avx2(lanes: Avx2, tape: &mut Tape, bytes: &[u8], options: Options<'_>) -> Parsed<usize> {
-    Parser::new(lanes, tape, bytes, options).run()
+    parse_with(lanes, tape, bytes, options)
 }
 
 struct Parser<'a, L> {
@@ -319,7 +317,7 @@ impl<'a, L: Lanes> Parser<'a, L> {
         }
     }
 
-    /// Give a root without `apiVersion` or `kind` (or with an empty one) those of its list.
+    /// Give a root whose `apiVersion` or `kind` is missing, empty or no text those of its list, as Go does.
     fn add_type_meta(&mut self) {
         let Some((api_version, kind)) = self.options.type_meta else {
             return;
@@ -357,19 +355,20 @@ impl<'a, L: Lanes> Parser<'a, L> {
         let role = self.top.role;
         let plain = matches!(entry.kind, NodeKind::Verbatim | NodeKind::Respelled);
         let value = if plain { &self.bytes[entry.start as usize..entry.end as usize] } else { b"" as &[u8] };
+        let is_object = entry.kind == NodeKind::Object || value.starts_with(b"{");
         let key = key_bytes(self.tape, &entry, self.bytes);
         let fields: &mut Fields = &mut self.tape.fields;
         match (role, key.as_ref()) {
             (Role::Root, b"apiVersion") => fields.api_version = place,
             (Role::Root, b"kind") => fields.kind = place,
-            (Role::Root, b"metadata") if plain && !value.starts_with(b"{") || entry.kind == NodeKind::Array => {
+            (Role::Root, b"metadata") if !is_object => {
                 fields.forget_metadata(MetadataShape::Other);
             }
             (Role::Metadata, b"name") => fields.name = place,
             (Role::Metadata, b"namespace") => fields.namespace = place,
             (Role::Metadata, b"uid") => fields.uid = place,
             (Role::Metadata, b"deletionTimestamp") => fields.deleting = value != b"null",
-            (Role::Metadata, b"labels") if plain && !value.starts_with(b"{") => fields.excluded_by_label = false,
+            (Role::Metadata, b"labels") if !is_object => fields.excluded_by_label = false,
             (Role::Labels, key) if key == EXCLUDE_LABEL.as_bytes() => {
                 fields.excluded_by_label = matches!(place, Place::Text(start, end)
                     if text::decode(&self.bytes[start as usize + 1..end as usize - 1]) == "true");
@@ -416,95 +415,13 @@ impl<'a, L: Lanes> Parser<'a, L> {
                 return Ok(Passed { end: from + place + 1, respelled: false, escaped: false });
             }
         }
-        pass_string(self.lanes, self.bytes, from)
+        strings::pass(self.lanes, self.bytes, from)
     }
-}
-
-/// Pass the string whose first character is at `from`.
-#[inline(always)]
-fn pass_string<L: Lanes>(lanes: L, bytes: &[u8], from: usize) -> Parsed<Passed> {
-    let mut passed = Passed { end: from, respelled: false, escaped: false };
-    let mut at = from;
-    loop {
-        let mut mask = specials_at(lanes, bytes, at);
-        loop {
-            if mask == 0 {
-                at += BLOCK;
-                break;
-            }
-            let place = mask.trailing_zeros() as usize;
-            let length = match bytes.get(at + place).copied() {
-                Some(b'"') => {
-                    passed.end = at + place + 1;
-                    return Ok(passed);
-                }
-                Some(b'\\') => pass_escape(bytes, at + place, &mut passed)?,
-                Some(byte) => pass_special(bytes, at + place, byte, &mut passed)?,
-                None => return Err(wrong(bytes, bytes.len(), "a string without end")),
-            };
-            if place + length >= BLOCK {
-                at += place + length;
-                break;
-            }
-            mask &= u32::MAX << (place + length);
-        }
-    }
-}
-
-/// The mask of the block at `at`; past the end of `bytes` every byte is special.
-#[inline(always)]
-fn specials_at<L: Lanes>(lanes: L, bytes: &[u8], at: usize) -> u32 {
-    let rest = bytes.get(at..).unwrap_or_default();
-    if let Some(block) = rest.first_chunk::<BLOCK>() {
-        return lanes.specials(block);
-    }
-    let mut block = [0; BLOCK];
-    block[..rest.len()].copy_from_slice(rest);
-    lanes.specials(&block)
-}
-
-#[inline(always)]
-fn pass_escape(bytes: &[u8], at: usize, passed: &mut Passed) -> Parsed<usize> {
-    passed.escaped = true;
-    if matches!(bytes.get(at + 1), Some(b'"' | b'\\' | b'n' | b't' | b'r' | b'b' | b'f')) {
-        return Ok(2);
-    }
-    let rest = &bytes[at..];
-    let Some(escape) = text::escape(rest) else {
-        return Err(wrong(bytes, at, "not an escape sequence"));
-    };
-    passed.respelled |= !text::is_canonical(escape, rest);
-    Ok(escape.length)
-}
-
-fn pass_special(bytes: &[u8], at: usize, byte: u8, passed: &mut Passed) -> Parsed<usize> {
-    match byte {
-        b'<' | b'>' | b'&' => {
-            passed.respelled = true;
-            Ok(1)
-        }
-        0x80.. => pass_characters(bytes, at, passed),
-        _ => Err(wrong(bytes, at, "a control character in a string")),
-    }
-}
-
-/// Pass characters that are not ASCII; U+2028 and U+2029 are spelled anew.
-fn pass_characters(bytes: &[u8], from: usize, passed: &mut Passed) -> Parsed<usize> {
-    let mut at = from;
-    while bytes.get(at).is_some_and(|byte| *byte >= 0x80) {
-        let rest = &bytes[at..];
-        let Some(length) = text::character_length(rest) else {
-            return Err(PageError::new(Reason::InvalidUtf8, at as u64, "a string that is not UTF-8"));
-        };
-        passed.respelled |= matches!(rest, [0xe2, 0x80, 0xa8 | 0xa9, ..]);
-        at += length;
-    }
-    Ok(at - from)
 }
 
 /// The error of a byte that can't be at `place`, which may be past the end.
 #[cold]
-fn wrong(bytes: &[u8], place: usize, detail: &'static str) -> PageError {
+pub(super) fn wrong(bytes: &[u8], place: usize, detail: &'static str) -> PageError {
     let reason = if place >= bytes.len() { Reason::Truncated } else { Reason::Syntax };
     PageError::new(reason, place as u64, detail)
 }
@@ -525,9 +442,8 @@ fn prefix(bytes: &[u8], start: usize, end: usize) -> u64 {
 
 fn is_given(place: Place) -> bool {
     match place {
-        Place::Missing => false,
+        Place::Missing | Place::Other => false,
         Place::Text(start, end) => end - start > 2,
-        Place::Other => true,
     }
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::{parse, text};
-use crate::error::PageError;
+use crate::error::{PageError, Reason};
 
 /// How a value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -162,6 +162,18 @@ impl Tape {
         self.decoded_keys.clear();
         self.fields = Fields::default();
         parse::parse(self, bytes, options)
+    }
+
+    /// Parse `bytes`, which hold one value and at most white space after it.
+    ///
+    /// # Errors
+    /// A [`PageError`] whose offset counts from the start of `bytes`.
+    pub fn parse_all(&mut self, bytes: &[u8], options: Options<'_>) -> Result<(), PageError> {
+        let end = self.parse(bytes, options)?;
+        match bytes[end..].iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) {
+            Some(rest) => Err(PageError::new(Reason::Syntax, (end + rest) as u64, "bytes after the value")),
+            None => Ok(()),
+        }
     }
 
     /// What was noticed in passing.

@@ -1,0 +1,9 @@
+//! `cargo +nightly fuzz run page corpus/page seeds/page`
+
+#![no_main]
+#![allow(clippy::panic, dead_code, reason = "a finding is a panic; the bodies are shared")]
+
+#[path = "../../pinnace-engine/tests/fuzz_bodies/mod.rs"]
+mod fuzz_bodies;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz_bodies::page(input));
