@@ -206,7 +206,7 @@ impl Archive {
     pub fn finish(&mut self) -> Result<Digest, EngineError> {
         self.draft.tar.extend_from_slice(&tar::TRAILER);
         self.end_member()?;
-        while let Some(member) = self.members.next()? {
+        while let Some(member) = self.members.wait_next()? {
             self.collect(&member)?;
         }
         self.resource_list.finish()?;

@@ -159,7 +159,7 @@ impl Members {
     ///
     /// # Errors
     /// Where it could not be compressed.
-    pub fn next(&mut self) -> Result<Option<Member>, EngineError> {
+    pub fn wait_next(&mut self) -> Result<Option<Member>, EngineError> {
         while self.taken < self.pushed {
             if let Some(member) = self.next_ready()? {
                 return Ok(Some(member));

@@ -1,15 +1,15 @@
-//! Gzip members by the library that the build chose: ISA-L with the feature `isal`, else zlib-rs.
+//! Gzip members by the libraries that the build chose: ISA-L and libdeflate with the feature `isal`, else zlib-rs.
 //!
 //! docs/decisions/0001-deflate-library.md has the measurements behind the libraries and levels.
 
 #[cfg(feature = "isal")]
-mod isal;
+mod native;
 pub mod zlib_rs;
 
 use crate::error::EngineError;
 
 #[cfg(feature = "isal")]
-pub use isal::{LIBRARY, VERSION};
+pub use native::{LIBRARY, VERSION};
 #[cfg(not(feature = "isal"))]
 pub use zlib_rs::{LIBRARY, VERSION};
 
@@ -50,7 +50,7 @@ pub trait Deflate: Send {
 #[must_use]
 pub fn encoder(level: Level) -> Box<dyn Deflate> {
     #[cfg(feature = "isal")]
-    return isal::encoder(level);
+    return native::encoder(level);
     #[cfg(not(feature = "isal"))]
     Box::new(zlib_rs::ZlibRs::new(level))
 }
