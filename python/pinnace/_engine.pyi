@@ -1,12 +1,14 @@
 """The Rust extension: list responses in, archive bytes out. Bytes cross this border, nothing else."""
 
 from collections.abc import Sequence
+from typing import Self, final
 
 __all__ = ["Archive", "Digest", "Page", "PageSummary", "RefusedItem", "build_info"]
 
 def build_info() -> dict[str, str]:
     """Version, profile, target and commit of the build, `deflate` (library in use) and `deflate_version`."""
 
+@final
 class Archive:
     """One backup's archive, index and resource list, made from pages in the order in which they are opened.
 
@@ -15,7 +17,7 @@ class Archive:
     The first tar entry is `metadata/version`. Methods that touch bytes release the GIL.
     """
 
-    def __init__(self, *, level: str, mtime_seconds: int, threads: int = 2) -> None: ...
+    def __new__(cls, *, level: str, mtime_seconds: int, threads: int = 2) -> Self: ...
     def page(
         self,
         *,
@@ -55,6 +57,7 @@ class Archive:
     def finish(self) -> Digest:
         """End all three streams; the last bytes are then there to take. EngineError while a page is open."""
 
+@final
 class Page:
     """One list response being fed. After an error it is closed and the archive holds only whole items."""
 
@@ -83,6 +86,7 @@ class Page:
     def last_uid(self) -> str | None:
         """uid of the last item passed."""
 
+@final
 class PageSummary:
     """What one page held."""
 
@@ -103,6 +107,7 @@ class PageSummary:
     """The first 100 refused items; `refused_count` counts all."""
     refused_count: int
 
+@final
 class RefusedItem:
     """An item that can't be archived though the page is well-formed (no metadata, a name that escapes a path)."""
 
@@ -112,6 +117,7 @@ class RefusedItem:
     reason: str
     detail: str
 
+@final
 class Digest:
     """What the finished archive is."""
 

@@ -58,10 +58,10 @@ fn generate(body_path: &str, tar_path: &str, megabytes: &str) -> Result<(), Box<
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [command, body, tar, megabytes] = arguments.as_slice() {
-        if command == "generate" {
-            return generate(body, tar, megabytes);
-        }
+    if let [command, body, tar, megabytes] = arguments.as_slice()
+        && command == "generate"
+    {
+        return generate(body, tar, megabytes);
     }
     let [body, level, seconds, threads @ ..] = arguments.as_slice() else {
         return Err("usage: bench_engine BODY fast|default|small SECONDS THREADS...".into());

@@ -58,8 +58,12 @@ impl Archive {
     }
 
     /// Open the next list response; one page is open at a time (EngineError otherwise).
-    #[pyo3(signature = (*, request, group_resource, api_version, kind, preferred = true, excluded_namespaces = Vec::new(),
-        only_names = None, deduplicate = false, skip_items = 0, skip_uid = None))]
+    #[pyo3(
+        signature = (*, request, group_resource, api_version, kind, preferred = true, excluded_namespaces = Vec::new(),
+            only_names = None, deduplicate = false, skip_items = 0, skip_uid = None),
+        text_signature = "($self, *, request, group_resource, api_version, kind, preferred=True, \
+            excluded_namespaces=(), only_names=None, deduplicate=False, skip_items=0, skip_uid=None)"
+    )]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments, as in the .pyi")]
     fn page(
         &self,
