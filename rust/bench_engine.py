@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -17,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def example() -> Path:
     """The engine's example, built as the extension is: with ISA-L where it can be."""
-    tools = subprocess.run("command -v nasm autoconf automake libtoolize", shell=True, capture_output=True)  # noqa: S602
-    features = ["--features", "isal"] if tools.returncode == 0 else []
+    tools = [shutil.which(tool) for tool in ("nasm", "autoconf", "automake", "libtoolize")]
+    features = ["--features", "isal"] if all(tools) else []
     command = ["cargo", "build", "--release", "--locked", "-p", "pinnace-engine", "--example", "bench_engine"]
     built = subprocess.run(
         [*command, *features, "--message-format", "json", "--quiet"],

@@ -46,12 +46,12 @@ fn candidates() -> Vec<(String, Member)> {
     }
     for level in [1, 2, 6, 8] {
         let member = move |source: &[u8], out: &mut [u8]| {
-            let mut length = out.len() as _;
+            let mut length = out.len();
             // SAFETY: both pointers are of slices whose lengths are given beside them, and outlive the call.
             let code = unsafe {
                 libz_ng_sys::compress2(out.as_mut_ptr(), &raw mut length, source.as_ptr(), source.len() as _, level)
             };
-            if code == 0 { length as usize } else { 0 }
+            if code == 0 { length } else { 0 }
         };
         found.push((format!("zlib-ng {level}"), Box::new(member)));
     }
