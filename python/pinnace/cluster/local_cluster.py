@@ -1,0 +1,257 @@
+"""Start, find and end a local cluster: a folder holds everything of it, so several can run at once."""
+
+import fcntl
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from pinnace.cluster import binaries, certificates, control_plane, ports, processes, readiness, state
+from pinnace.cluster.control_plane import Layout, Ports
+from pinnace.errors import ClusterError
+
+__all__ = ["ClusterStatus", "LocalCluster", "ProgramStatus", "down", "status", "up"]
+
+Report = Callable[[str], None]
+
+_START_TIMEOUT_SECONDS: Final = 120.0
+"""Ready takes about 5 s; this is for a machine that compiles something at the same time."""
+
+_STOP_TIMEOUT_SECONDS: Final = 15.0
+_START_ATTEMPTS: Final = 3
+"""Starts with other ports after another program took one of ours; twice in a row is already unheard of."""
+
+
+@dataclass(frozen=True)
+class LocalCluster:
+    """A running cluster; `pids` by program name."""
+
+    folder: Path
+    kubeconfig: Path
+    server: str
+    etcd: str
+    pids: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class ProgramStatus:
+    """One program of the cluster."""
+
+    name: str
+    pid: int
+    running: bool
+
+
+@dataclass(frozen=True)
+class ClusterStatus:
+    """What is there; `exists` is False where `up` never ran, and `ready` says that the apiserver answers."""
+
+    folder: Path
+    kubeconfig: Path
+    exists: bool
+    ready: bool
+    server: str = ""
+    etcd: str = ""
+    kubernetes_version: str = ""
+    programs: tuple[ProgramStatus, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        """Whether every program runs."""
+        return bool(self.programs) and all(program.running for program in self.programs)
+
+
+def up(
+    folder: Path,
+    *,
+    report: Report = lambda _: None,
+    built: binaries.Binaries | None = None,
+    apiserver_flags: Sequence[str] = (),
+) -> LocalCluster:
+    """Start the cluster of `folder`, or find it running; what a stopped one held is there again.
+
+    Ready means: /readyz is ok and the ServiceAccount `default` exists, without which pods are refused.
+    `apiserver_flags` count only for a cluster that is started, not for one that is found.
+    """
+    built = built or binaries.ensure(report=report)
+    layout = Layout(folder=folder.absolute())
+    with _locked(layout):
+        found = state.read(layout.state)
+        if found and len(found.processes) == len(binaries.programs(built.versions)) and _all_running(found):
+            _wait_until_ready(layout, found=found)
+            return _local_cluster(layout, found=found)
+        if found:
+            _stop_all(found)
+        started = _start(layout, built=built, apiserver_flags=apiserver_flags, report=report)
+        return _local_cluster(layout, found=started)
+
+
+def down(folder: Path, *, keep_contents: bool = False) -> bool:
+    """End the cluster's programs and, unless `keep_contents`, remove its files; False where there was no cluster."""
+    layout = Layout(folder=folder.absolute())
+    if not layout.state.exists():
+        return False
+    with _locked(layout):
+        found = state.read(layout.state)
+        if found is None:
+            return False
+        _stop_all(found)
+        if keep_contents:
+            state.write(layout.state, state=replace(found, processes=()))
+        else:
+            _remove(layout)
+    return True
+
+
+def status(folder: Path) -> ClusterStatus:
+    """Look, and change nothing."""
+    layout = Layout(folder=folder.absolute())
+    found = state.read(layout.state)
+    if found is None:
+        return ClusterStatus(folder=layout.folder, kubeconfig=layout.kubeconfig, exists=False, ready=False)
+    programs = tuple(
+        ProgramStatus(name=own.name, pid=own.pid, running=own.is_running()) for own in found.processes
+    )
+    ready = bool(programs) and _is_ready(layout, server=found.server)
+    return ClusterStatus(
+        folder=layout.folder,
+        kubeconfig=layout.kubeconfig,
+        exists=True,
+        ready=ready,
+        server=found.server,
+        etcd=found.etcd,
+        kubernetes_version=found.kubernetes_version,
+        programs=programs,
+    )
+
+
+def _start(layout: Layout, *, built: binaries.Binaries, apiserver_flags: Sequence[str], report: Report) -> state.ClusterState:
+    """Start all programs; if one does not become ready, none is left behind."""
+    for attempt in range(1, _START_ATTEMPTS + 1):
+        starter = _Starter(layout, built=built, apiserver_flags=apiserver_flags)
+        try:
+            return starter.run(report)
+        except readiness.PortTakenError:
+            _stop_all(starter.state)
+            if attempt == _START_ATTEMPTS:
+                raise
+        except BaseException:
+            _stop_all(starter.state)
+            raise
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+class _Starter:
+    """One attempt to start; `state` is on disk after every program, so that `down` finds even half a cluster."""
+
+    def __init__(self, layout: Layout, *, built: binaries.Binaries, apiserver_flags: Sequence[str]) -> None:
+        self._layout = layout
+        self._built = built
+        self._apiserver_flags = apiserver_flags
+        self._ports = Ports(*ports.free_ports(3))
+        self.state = state.ClusterState(
+            server=self._ports.server_url,
+            etcd=self._ports.etcd_url,
+            kubernetes_version=built.versions.kubernetes,
+        )
+
+    def run(self, report: Report) -> state.ClusterState:
+        layout, built = self._layout, self._built
+        layout.logs.mkdir(mode=0o700, exist_ok=True)
+        keys = certificates.ensure(layout.certificates)
+        report(f"starting Kubernetes {built.versions.kubernetes} at {self.state.server}")
+        self._program("etcd", control_plane.etcd_command(built, layout=layout, ports=self._ports))
+        plain = readiness.plain_connection()
+        self._wait("etcd", lambda: readiness.answers(plain, f"{self.state.etcd}/readyz"))
+        context = f"pinnace-{layout.folder.name}"
+        _write_private(layout.kubeconfig, certificates.kubeconfig_text(keys, server=self.state.server, context=context))
+        command = control_plane.apiserver_command(
+            built, layout=layout, ports=self._ports, certificates=keys, extra_flags=self._apiserver_flags
+        )
+        self._program("kube-apiserver", command)
+        admin = readiness.admin_connection(keys)
+        self._wait("kube-apiserver", lambda: readiness.answers(admin, f"{self.state.server}/readyz"))
+        command = control_plane.controller_manager_command(built, layout=layout, certificates=keys)
+        self._program("kube-controller-manager", command)
+        self._program("kube-scheduler", control_plane.scheduler_command(built, layout=layout))
+        self._wait("kube-controller-manager", lambda: _is_ready(layout, server=self.state.server))
+        report(f"ready: {layout.kubeconfig}")
+        return self.state
+
+    def _program(self, name: str, command: Sequence[str]) -> None:
+        own = processes.start(name, command=command, log=self._log(name))
+        self.state = replace(self.state, processes=(*self.state.processes, own))
+        state.write(self._layout.state, state=self.state)
+
+    def _wait(self, name: str, ready: Callable[[], bool]) -> None:
+        own = next(process for process in self.state.processes if process.name == name)
+        readiness.wait(ready, what=name, process=own, log=self._log(name), timeout_seconds=_START_TIMEOUT_SECONDS)
+
+    def _log(self, name: str) -> Path:
+        return self._layout.logs / f"{name}.log"
+
+
+@contextmanager
+def _locked(layout: Layout) -> Iterator[None]:
+    """One `up` or `down` of a folder at a time; the lock's file goes with the folder, so it is opened anew each time."""
+    layout.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with layout.lock.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _all_running(found: state.ClusterState) -> bool:
+    return all(own.is_running() for own in found.processes)
+
+
+def _stop_all(found: state.ClusterState) -> None:
+    """End in the opposite order of the start, so that no program loses its server before it is asked to end."""
+    for own in reversed(found.processes):
+        processes.stop(own, timeout_seconds=_STOP_TIMEOUT_SECONDS)
+    if left := [f"{own.name} (pid {own.pid})" for own in found.processes if own.is_running()]:
+        raise ClusterError(f"did not end, not even by SIGKILL: {', '.join(left)}")
+
+
+def _is_ready(layout: Layout, *, server: str) -> bool:
+    admin = readiness.admin_connection(certificates.Certificates(folder=layout.certificates))
+    account = f"{server}/api/v1/namespaces/default/serviceaccounts/default"
+    return readiness.answers(admin, f"{server}/readyz") and readiness.answers(admin, account)
+
+
+def _wait_until_ready(layout: Layout, *, found: state.ClusterState) -> None:
+    readiness.wait(
+        lambda: _is_ready(layout, server=found.server),
+        what="kube-apiserver",
+        process=next(own for own in found.processes if own.name == "kube-apiserver"),
+        log=layout.logs / "kube-apiserver.log",
+        timeout_seconds=_START_TIMEOUT_SECONDS,
+    )
+
+
+def _remove(layout: Layout) -> None:
+    """Remove what `up` made, state last; a folder that holds anything else stays."""
+    for folder in (layout.etcd, layout.certificates, layout.logs):
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in (layout.kubeconfig, layout.state, layout.lock):
+        file.unlink(missing_ok=True)
+    if not any(layout.folder.iterdir()):
+        layout.folder.rmdir()
+
+
+def _write_private(path: Path, text: str) -> None:
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(text)
+    unfinished.replace(path)
+
+
+def _local_cluster(layout: Layout, *, found: state.ClusterState) -> LocalCluster:
+    return LocalCluster(
+        folder=layout.folder,
+        kubeconfig=layout.kubeconfig,
+        server=found.server,
+        etcd=found.etcd,
+        pids={own.name: own.pid for own in found.processes},
+    )
