@@ -1,6 +1,7 @@
 """Start, find and end a local cluster: a folder holds everything of it, so several can run at once."""
 
 import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -195,11 +196,14 @@ class _Starter:
 
 @contextmanager
 def _locked(layout: Layout) -> Iterator[None]:
-    """One `up` or `down` of a folder at a time; the lock's file goes with the folder, so it is opened anew each time."""
-    layout.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with layout.lock.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    """One `up` or `down` of a folder at a time; a lock whose file a `down` has removed meanwhile does not count."""
+    while True:
+        layout.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with layout.lock.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if layout.lock.exists() and layout.lock.stat().st_ino == os.fstat(lock.fileno()).st_ino:
+                yield
+                return
 
 
 def _all_running(found: state.ClusterState) -> bool:

@@ -1,0 +1,100 @@
+"""Write items straight into a local cluster's etcd: 5 times faster than the API, and only for clusters of our own.
+
+The apiserver serves them at once. It would have given them a uid and a creationTimestamp; here the writer does.
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any, Final
+
+import urllib3
+
+from pinnace.errors import ClusterError
+
+__all__ = ["batches", "count", "load", "registry_key", "transaction"]
+
+_BATCH_ITEMS: Final = 50
+"""Items of one transaction: etcd permits 128 operations."""
+
+_BATCH_BYTES: Final = 1 << 20
+"""Bytes of one transaction: etcd's default limit of a request is 1.5 MiB."""
+
+_THREADS: Final = 4
+_TIMEOUT: Final = urllib3.Timeout(connect=5.0, read=60.0)
+
+Entry = tuple[str, bytes]
+
+
+def registry_key(item: Mapping[str, Any], *, plural: str) -> str:
+    """Where the apiserver keeps an item of a core kind."""
+    metadata = item["metadata"]
+    place = [metadata["namespace"]] if "namespace" in metadata else []
+    return "/".join(["/registry", plural, *place, metadata["name"]])
+
+
+def batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Cut a stream of entries so that each part fits one transaction; one item larger than that stands alone."""
+    batch: list[Entry] = []
+    size_bytes = 0
+    for key, value in entries:
+        if batch and (len(batch) == _BATCH_ITEMS or size_bytes + len(value) > _BATCH_BYTES):
+            yield batch
+            batch, size_bytes = [], 0
+        batch.append((key, value))
+        size_bytes += len(value)
+    if batch:
+        yield batch
+
+
+def transaction(batch: Iterable[Entry]) -> bytes:
+    """The body for `/v3/kv/txn` that puts every entry."""
+    puts = [{"requestPut": {"key": _base64(key.encode()), "value": _base64(value)}} for key, value in batch]
+    return json.dumps({"success": puts}, separators=(",", ":")).encode()
+
+
+def load(etcd_url: str, *, entries: Iterable[Entry]) -> int:
+    """Put all entries and return how many; at most a few transactions per thread are in memory."""
+    loaded = 0
+    pending: set[Future[int]] = set()
+    connections = urllib3.PoolManager(maxsize=_THREADS, timeout=_TIMEOUT, retries=False)
+    with ThreadPoolExecutor(_THREADS) as threads:
+        for batch in batches(entries):
+            pending.add(threads.submit(_put, connections, f"{etcd_url}/v3/kv/txn", batch))
+            if len(pending) >= 2 * _THREADS:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                loaded += sum(future.result() for future in done)
+        return loaded + sum(future.result() for future in pending)
+
+
+def count(etcd_url: str, *, prefix: str) -> int:
+    """How many keys start with `prefix`."""
+    key = prefix.encode()
+    end = key[:-1] + bytes([key[-1] + 1])
+    question = {"key": _base64(key), "range_end": _base64(end), "count_only": True}
+    connections = urllib3.PoolManager(timeout=_TIMEOUT, retries=False)
+    answer = _post(connections, f"{etcd_url}/v3/kv/range", json.dumps(question).encode())
+    return int(answer.get("count", 0))
+
+
+def _put(connections: urllib3.PoolManager, url: str, batch: list[Entry]) -> int:
+    answer = _post(connections, url, transaction(batch))
+    if not answer.get("succeeded"):
+        raise ClusterError(f"{url}: etcd did not accept a transaction of {len(batch)} items: {answer}")
+    return len(batch)
+
+
+def _post(connections: urllib3.PoolManager, url: str, body: bytes) -> dict[str, Any]:
+    try:
+        response = connections.request("POST", url, body=body, headers={"Content-Type": "application/json"})
+    except urllib3.exceptions.HTTPError as error:
+        raise ClusterError(f"{url}: {error}; is the cluster running?") from error
+    if response.status != 200:
+        raise ClusterError(f"{url}: status {response.status}: {response.data[:500]!r}")
+    answer: dict[str, Any] = json.loads(response.data)
+    return answer
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
