@@ -113,16 +113,23 @@ def _document(found: Any) -> dict[str, Any]:
 
 
 def _print_table(documents: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+    """Columns as kubectl prints them: never cut, so that a path can be copied."""
     if not documents:
         print("no local cluster; start one by: pinnace cluster up")
         return
-    table = Table("name", "state", "version", "server", "pids", "kubeconfig", box=None, pad_edge=False)
-    for document in documents:
-        state = "ready" if document["ready"] else "running" if document["running"] else "stopped"
-        pids = " ".join(str(program["pid"]) for program in document["programs"] if program["running"])
-        columns = (document["kubernetes_version"], document["server"], pids, document["kubeconfig"])
-        table.add_row(document["name"], state if document["exists"] else "absent", *columns)
-    Console(soft_wrap=True).print(table)
+    rows = [("NAME", "STATE", "VERSION", "SERVER", "PIDS", "KUBECONFIG"), *map(_row, documents)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(document: dict[str, Any]) -> tuple[str, ...]:
+    state = "ready" if document["ready"] else "running" if document["running"] else "stopped"
+    return (
+        document["name"],
+        state if document["exists"] else "absent",
+        document["kubernetes_version"] or "-",
+        document["server"] or "-",
+        ",".join(str(program["pid"]) for program in document["programs"] if program["running"]) or "-",
+        document["kubeconfig"],
+    )

@@ -1,1 +1,1 @@
-"""A real Kubernetes control plane on this machine, without containers: built from Go modules once, started in seconds."""
+"""A real Kubernetes control plane on this machine, without containers: built from Go modules, started in seconds."""

@@ -125,7 +125,9 @@ def _build(program: Program, *, go: str, modules: Path, folder: Path, report: Re
                 compiler.wait()
     if status != 0:
         tail = log.read_text(errors="replace").strip()[-2000:]
-        raise ClusterError(f"go build {program.package} failed with status {status} in {modules / program.module}: {tail}")
+        raise ClusterError(
+            f"go build {program.package} failed with status {status} in {modules / program.module}: {tail}"
+        )
     unfinished.rename(folder / program.name)
     log.unlink()
     report(f"[{step}] {program.name}: built in {time.monotonic() - started:.0f} s")

@@ -84,7 +84,9 @@ def kubeconfig_text(certificates: Certificates, *, server: str, context: str) ->
 
 def _make_all(certificates: Certificates) -> None:
     _openssl(["genrsa", "-out", str(certificates.key("service-account")), "2048"])
-    _certificate(certificates, name="ca", subject="CN = pinnace-local-cluster", usage=("CA:TRUE", "keyCertSign, cRLSign"))
+    _certificate(
+        certificates, name="ca", subject="CN = pinnace-local-cluster", usage=("CA:TRUE", "keyCertSign, cRLSign")
+    )
     leaf = ("CA:FALSE", "digitalSignature")
     _certificate(
         certificates,
@@ -118,7 +120,15 @@ def _certificate(
     ]
     config.write_text("\n".join(lines) + "\n")
     signer = [] if name == "ca" else ["-CA", str(certificates.ca), "-CAkey", str(certificates.key("ca"))]
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-keyout", str(certificates.key(name))]
+    key = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-noenc",
+        "-keyout",
+        str(certificates.key(name)),
+    ]
     target = ["-days", _VALID_DAYS, "-out", str(certificates.certificate(name))]
     _openssl(["req", "-x509", "-config", str(config), *signer, *key, *target])
 

@@ -133,4 +133,3 @@ def scheduler_command(binaries: Binaries, *, layout: Layout) -> list[str]:
         "--leader-elect=false",
         "--secure-port=0",
     ]
-

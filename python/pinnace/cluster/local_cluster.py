@@ -112,9 +112,7 @@ def status(folder: Path) -> ClusterStatus:
     found = state.read(layout.state)
     if found is None:
         return ClusterStatus(folder=layout.folder, kubeconfig=layout.kubeconfig, exists=False, ready=False)
-    programs = tuple(
-        ProgramStatus(name=own.name, pid=own.pid, running=own.is_running()) for own in found.processes
-    )
+    programs = tuple(ProgramStatus(name=own.name, pid=own.pid, running=own.is_running()) for own in found.processes)
     ready = bool(programs) and _is_ready(layout, server=found.server)
     return ClusterStatus(
         folder=layout.folder,
@@ -128,7 +126,9 @@ def status(folder: Path) -> ClusterStatus:
     )
 
 
-def _start(layout: Layout, *, built: binaries.Binaries, apiserver_flags: Sequence[str], report: Report) -> state.ClusterState:
+def _start(
+    layout: Layout, *, built: binaries.Binaries, apiserver_flags: Sequence[str], report: Report
+) -> state.ClusterState:
     """Start all programs; if one does not become ready, none is left behind."""
     for attempt in range(1, _START_ATTEMPTS + 1):
         starter = _Starter(layout, built=built, apiserver_flags=apiserver_flags)
@@ -181,7 +181,7 @@ class _Starter:
         report(f"ready: {layout.kubeconfig}")
         return self.state
 
-    def _program(self, name: str, command: Sequence[str]) -> None:
+    def _program(self, name: str, command: list[str]) -> None:
         own = processes.start(name, command=command, log=self._log(name))
         self.state = replace(self.state, processes=(*self.state.processes, own))
         state.write(self._layout.state, state=self.state)

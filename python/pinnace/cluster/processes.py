@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,7 @@ class OwnProcess:
         return self.boot_id == _boot_id() and _started_ticks(self.pid) == self.started_ticks
 
 
-def start(name: str, *, command: Sequence[str], log: Path) -> OwnProcess:
+def start(name: str, *, command: list[str], log: Path) -> OwnProcess:
     """Start `command` in a session of its own, so that neither Ctrl-C nor the end of this process ends it."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawn(

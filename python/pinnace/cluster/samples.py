@@ -36,7 +36,7 @@ def apply(cluster: LocalCluster, *, report: Report = lambda _: None) -> None:
     _apply_files(cluster, folder=folder, names=rest)
     _apply_documents(cluster, large_items())
     report(f"samples: {', '.join(name.removesuffix('.yaml') for name in rest)}")
-    synthetic.load_fleet(cluster, report=report)
+    synthetic.load_samples(cluster, report=report)
     _apply_files(cluster, folder=folder, names=_LAST_FILES)
 
 
@@ -79,7 +79,9 @@ def _wait_for_accounts(cluster: LocalCluster) -> None:
     deadline = time.monotonic() + _ACCOUNT_TIMEOUT_SECONDS
     while without := _names(cluster, "namespaces") - _names(cluster, "serviceaccounts", ".metadata.namespace"):
         if time.monotonic() > deadline:
-            raise ClusterError(f"no ServiceAccount default after {_ACCOUNT_TIMEOUT_SECONDS:.0f} s in: {sorted(without)}")
+            raise ClusterError(
+                f"no ServiceAccount default after {_ACCOUNT_TIMEOUT_SECONDS:.0f} s in: {sorted(without)}"
+            )
         time.sleep(_POLL_SECONDS)
 
 

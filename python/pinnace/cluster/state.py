@@ -24,7 +24,7 @@ class ClusterState:
 
 
 def read(path: Path) -> ClusterState | None:
-    """The state, or None where no cluster is; ClusterError if the file is not ours, for pids in it would get signals."""
+    """The state, or None where no cluster is; ClusterError if it is not ours, for its pids would get signals."""
     try:
         document = json.loads(path.read_text())
     except FileNotFoundError:

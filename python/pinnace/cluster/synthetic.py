@@ -11,7 +11,7 @@ from typing import Any, Final
 from pinnace.cluster import etcd_loader, kubectl
 from pinnace.cluster.local_cluster import LocalCluster
 
-__all__ = ["FLEET_ITEMS", "configmap", "fleet", "item", "load", "load_fleet", "namespaces"]
+__all__ = ["FLEET_ITEMS", "configmap", "controls", "fleet", "item", "load", "load_samples", "namespaces"]
 
 Report = Callable[[str], None]
 
@@ -37,8 +37,17 @@ def fleet(*, created: str) -> Iterator[etcd_loader.Entry]:
         yield _entry(made, plural="configmaps")
 
 
-def load_fleet(cluster: LocalCluster, *, report: Report) -> None:
-    """Put the fleet on a cluster that has the namespace; nothing is written again where all are there."""
+def controls() -> etcd_loader.Entry:
+    """A ConfigMap with every control character; server-side apply refuses some of them, as it reads JSON as YAML."""
+    made = configmap("controls", namespace="awkward", created="2026-01-02T03:04:05Z")
+    made["data"] = {"c0": "".join(map(chr, range(0x20))), "c1": "".join(map(chr, range(0x7F, 0xA0)))}
+    return _entry(made, plural="configmaps")
+
+
+def load_samples(cluster: LocalCluster, *, report: Report) -> None:
+    """Put the fleet and the control characters on a cluster; nothing is written again where all are there."""
+    if etcd_loader.count(cluster.etcd, prefix="/registry/configmaps/awkward/controls") == 0:
+        etcd_loader.load(cluster.etcd, entries=[controls()])
     if etcd_loader.count(cluster.etcd, prefix="/registry/configmaps/fleet/device-") == FLEET_ITEMS:
         return
     loaded = etcd_loader.load(cluster.etcd, entries=fleet(created=_now()))
@@ -64,7 +73,7 @@ def item(index: int, *, object_bytes: int, created: str) -> etcd_loader.Entry:
     namespace = f"load-{index // len(_KINDS) % _NAMESPACES:02}"
     make = {"configmaps": configmap, "pods": _pod, "secrets": _secret}[plural]
     made = make(f"{plural[:-1]}-{index:06}", namespace=namespace, created=created)
-    wanted_bytes = object_bytes + object_bytes * (index * 37 % 51 - 25) // 100
+    wanted_bytes = object_bytes + object_bytes * (index * 37 % 49 - 24) // 100
     _fill(made, missing_bytes=wanted_bytes - len(_compact(made)), seed=str(index))
     return _entry(made, plural=plural)
 
@@ -82,7 +91,9 @@ def _secret(name: str, *, namespace: str, created: str) -> dict[str, Any]:
 
 def _pod(name: str, *, namespace: str, created: str) -> dict[str, Any]:
     """A pending Pod of a scheduler that does not exist: no controller touches it, as it has neither owner nor node."""
-    metadata = _metadata(name, kind="Pod", namespace=namespace, created=created, fields={"f:spec": {"f:containers": {}}})
+    metadata = _metadata(
+        name, kind="Pod", namespace=namespace, created=created, fields={"f:spec": {"f:containers": {}}}
+    )
     container = {
         "name": "main",
         "image": "registry.example.com/shop/api:1.27.3",

@@ -23,10 +23,12 @@ class ClusterVersions:
 
 
 def modules_folder() -> Path:
-    """`k8s/cluster` of the checkout; ClusterError where the package was installed from a wheel, which has no such folder."""
+    """`k8s/cluster` of the checkout; ClusterError in an installed wheel, which has no such folder."""
     folder = Path(__file__).resolve().parents[3] / "k8s" / "cluster"
     if not (folder / "kubernetes" / "go.mod").is_file():
-        raise ClusterError(f"{folder}: no go.mod files; the local cluster needs a checkout of pinnace, not only the wheel")
+        raise ClusterError(
+            f"{folder}: no go.mod files; the local cluster needs a checkout of pinnace, not only the wheel"
+        )
     return folder
 
 

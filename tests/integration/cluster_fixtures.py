@@ -1,0 +1,71 @@
+"""One real local cluster for the whole session, with the samples on it, ended even when tests fail."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pinnace.cluster import kubectl, local_cluster, samples
+
+__all__ = ["TestedCluster", "new_folder", "tested_cluster"]
+
+_PREFIX = "pinnace-test-cluster-"
+
+
+@dataclass(frozen=True)
+class TestedCluster:
+    """A running cluster with the samples."""
+
+    __test__ = False
+
+    kubeconfig: Path
+    server: str
+    etcd: str
+    cluster: local_cluster.LocalCluster
+
+    def kubectl(self, *arguments: str, standard_input: str | None = None) -> str:
+        """What kubectl prints; an error if it fails."""
+        return kubectl.run(*arguments, kubeconfig=self.kubeconfig, standard_input=standard_input)
+
+
+def new_folder() -> Path:
+    """A folder whose name says which test session it belongs to, so that a later one can clean up after a killed one."""
+    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+
+
+def tested_cluster(cluster: local_cluster.LocalCluster) -> TestedCluster:
+    """The same cluster, as tests want it."""
+    return TestedCluster(kubeconfig=cluster.kubeconfig, server=cluster.server, etcd=cluster.etcd, cluster=cluster)
+
+
+@pytest.fixture(scope="session")
+def local_cluster_folder() -> Iterator[Path]:
+    """A folder for a cluster of this session; whatever runs in it afterwards is ended."""
+    _end_leftovers()
+    folder = new_folder()
+    try:
+        yield folder
+    finally:
+        local_cluster.down(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", name="local_cluster")
+def local_cluster_with_samples(local_cluster_folder: Path) -> TestedCluster:
+    """The session's cluster, samples applied once."""
+    cluster = local_cluster.up(local_cluster_folder, report=print)
+    samples.apply(cluster, report=print)
+    return tested_cluster(cluster)
+
+
+def _end_leftovers() -> None:
+    """End clusters of sessions that were killed before they could do it themselves."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        session_pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if folder.stat().st_uid == os.getuid() and not Path(f"/proc/{session_pid}").exists():
+            local_cluster.down(folder)
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,107 @@
+"""The local cluster is a real one, holds the samples, and leaves nothing behind."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from integration.cluster_fixtures import TestedCluster, new_folder
+from pinnace.cluster import kubectl, local_cluster, samples, synthetic, versions
+
+
+@pytest.fixture
+def second_folder() -> Iterator[Path]:
+    folder = new_folder()
+    try:
+        yield folder
+    finally:
+        local_cluster.down(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_up_of_a_running_cluster_finds_it(local_cluster: TestedCluster) -> None:
+    again = _up(local_cluster.cluster.folder)
+    assert again == local_cluster.cluster
+
+
+def test_applying_the_samples_again_changes_nothing(local_cluster: TestedCluster) -> None:
+    before = _versions_of_samples(local_cluster)
+    samples.apply(local_cluster.cluster)
+    assert _versions_of_samples(local_cluster) == before
+
+
+def test_every_sample_document_is_served(local_cluster: TestedCluster) -> None:
+    wanted, served = Counter[str](), Counter[str]()
+    for path in (versions.modules_folder() / "samples").glob("*.yaml"):
+        documents = [document for document in yaml.safe_load_all(path.read_text()) if document]
+        wanted.update(_identity(document) for document in documents)
+        found = json.loads(local_cluster.kubectl("get", f"--filename={path}", "--output=json"))
+        served.update(_identity(document) for document in found.get("items", [found]))
+    assert served == wanted
+
+
+def test_the_fleet_has_5000_configmaps(local_cluster: TestedCluster) -> None:
+    first = json.loads(local_cluster.kubectl("get", "--raw=/api/v1/namespaces/fleet/configmaps?limit=500"))
+    names = local_cluster.kubectl("get", "configmaps", "--namespace=fleet", "--output=name").split()
+    devices = [name for name in names if name.startswith("configmap/device-")]
+    assert first["metadata"]["continue"]
+    assert devices == [f"configmap/device-{index:05}" for index in range(synthetic.FLEET_ITEMS)]
+
+
+def test_control_characters_arrive_unchanged(local_cluster: TestedCluster) -> None:
+    found = json.loads(local_cluster.kubectl("get", "--raw=/api/v1/namespaces/awkward/configmaps/controls"))
+    assert "".join(found["data"].values()) == "".join(chr(code) for code in range(0xA0) if not 0x20 <= code < 0x7F)
+
+
+def test_the_broken_aggregated_api_does_not_answer(local_cluster: TestedCluster) -> None:
+    conditions = "--output=jsonpath={.status.conditions[?(@.type=='Available')].status}"
+    assert local_cluster.kubectl("get", "apiservice", "v1beta1.broken.example.com", conditions) == "False"
+
+
+def test_a_second_cluster_runs_beside_it_and_down_leaves_nothing(
+    local_cluster: TestedCluster, second_folder: Path
+) -> None:
+    second = _up(second_folder)
+    assert second.server != local_cluster.server
+    assert "namespace/shop" not in kubectl.run("get", "namespaces", "--output=name", kubeconfig=second.kubeconfig).split()
+    assert synthetic.load(second, objects=300) == 300
+    pods = kubectl.run("get", "pods", "--all-namespaces", "--output=name", kubeconfig=second.kubeconfig)
+    assert len(pods.split()) == 100
+
+    assert _down(second_folder)
+    assert [pid for pid in second.pids.values() if Path(f"/proc/{pid}").exists()] == []
+    assert not second_folder.exists()
+    assert not _down(second_folder)
+    assert json.loads(local_cluster.kubectl("get", "--raw=/version"))["gitVersion"] == "v1.35.4"
+
+
+def test_kept_contents_are_there_after_the_next_start(second_folder: Path) -> None:
+    first = _up(second_folder)
+    kubectl.run("create", "namespace", "kept", kubeconfig=first.kubeconfig)
+    _down(second_folder, keep_contents=True)
+    assert not _status(second_folder).running
+
+    second = _up(second_folder)
+    assert second.pids.keys() == first.pids.keys()
+    kubectl.run("get", "namespace", "kept", kubeconfig=second.kubeconfig)
+    assert _status(second_folder).ready
+
+
+# The fixture has the module's name, so that tests can't reach the module by it.
+_up, _down, _status = local_cluster.up, local_cluster.down, local_cluster.status
+
+
+def _identity(document: dict[str, object]) -> str:
+    metadata = document["metadata"]
+    assert isinstance(metadata, dict)
+    return f"{document['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
+
+
+def _versions_of_samples(cluster: TestedCluster) -> dict[str, str]:
+    """uid to resourceVersion of every ConfigMap; other kinds have a status that controllers write meanwhile."""
+    listed = json.loads(cluster.kubectl("get", "--raw=/api/v1/configmaps"))
+    return {item["metadata"]["uid"]: item["metadata"]["resourceVersion"] for item in listed["items"]}
