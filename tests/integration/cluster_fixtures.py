@@ -33,7 +33,7 @@ class TestedCluster:
 
 
 def new_folder() -> Path:
-    """A folder whose name says which test session it belongs to, so that a later one can clean up after a killed one."""
+    """A folder whose name says which session it belongs to, so that a later one can clean up after a killed one."""
     return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
 
 

@@ -67,7 +67,9 @@ def test_a_second_cluster_runs_beside_it_and_down_leaves_nothing(
 ) -> None:
     second = _up(second_folder)
     assert second.server != local_cluster.server
-    assert "namespace/shop" not in kubectl.run("get", "namespaces", "--output=name", kubeconfig=second.kubeconfig).split()
+    assert (
+        "namespace/shop" not in kubectl.run("get", "namespaces", "--output=name", kubeconfig=second.kubeconfig).split()
+    )
     assert synthetic.load(second, objects=300) == 300
     pods = kubectl.run("get", "pods", "--all-namespaces", "--output=name", kubeconfig=second.kubeconfig)
     assert len(pods.split()) == 100

@@ -143,7 +143,7 @@ def _metadata(name: str, *, kind: str, namespace: str, created: str, fields: dic
 
 def _fill(made: dict[str, Any], *, missing_bytes: int, seed: str) -> None:
     """Add values of `missing_bytes`: lines of settings, which compress about as well as real ones do."""
-    line_count = max(0, missing_bytes) // 64 + 1
+    line_count = max(0, missing_bytes) // 48 + 1
     lines = [f"service.{number:03}.endpoint=https://{_digest(seed + str(number))[:20]}" for number in range(line_count)]
     text = "\n".join(lines)[: max(0, missing_bytes)]
     if made["kind"] == "Pod":

@@ -32,5 +32,5 @@ def test_no_file_is_no_cluster(tmp_path: Path) -> None:
 def test_a_file_that_is_not_ours_is_an_error_naming_it(tmp_path: Path, text: str) -> None:
     path = tmp_path / "state.json"
     path.write_text(text)
-    with pytest.raises(ClusterError, match="state.json: not a state file"):
+    with pytest.raises(ClusterError, match=r"state\.json: not a state file"):
         state.read(path)
