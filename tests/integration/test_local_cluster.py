@@ -11,6 +11,7 @@ import yaml
 
 from integration.cluster_fixtures import TestedCluster, new_folder
 from pinnace.cluster import kubectl, local_cluster, samples, synthetic, versions
+from pinnace.errors import ClusterError
 
 
 @pytest.fixture
@@ -91,6 +92,17 @@ def test_kept_contents_are_there_after_the_next_start(second_folder: Path) -> No
     assert second.pids.keys() == first.pids.keys()
     kubectl.run("get", "namespace", "kept", kubeconfig=second.kubeconfig)
     assert _status(second_folder).ready
+
+
+def test_a_start_that_fails_says_why_and_leaves_no_process(second_folder: Path) -> None:
+    with pytest.raises(
+        ClusterError, match=r"(?s)kube-apiserver ended while it was started.*unknown flag: --no-such-flag"
+    ):
+        _up(second_folder, apiserver_flags=["--no-such-flag"])
+    assert {program.name: program.running for program in _status(second_folder).programs} == {
+        "etcd": False,
+        "kube-apiserver": False,
+    }
 
 
 # The fixture has the module's name, so that tests can't reach the module by it.
