@@ -113,7 +113,8 @@ def status(folder: Path) -> ClusterStatus:
     if found is None:
         return ClusterStatus(folder=layout.folder, kubeconfig=layout.kubeconfig, exists=False, ready=False)
     programs = tuple(ProgramStatus(name=own.name, pid=own.pid, running=own.is_running()) for own in found.processes)
-    ready = bool(programs) and _is_ready(layout, server=found.server)
+    reachable = any(program.name == "kube-apiserver" and program.running for program in programs)
+    ready = reachable and _is_ready(layout, server=found.server)
     return ClusterStatus(
         folder=layout.folder,
         kubeconfig=layout.kubeconfig,
