@@ -10,6 +10,7 @@ __all__ = [
     "BackupExistsError",
     "BackupNotFoundError",
     "ClusterError",
+    "ConditionUnsupportedError",
     "EngineError",
     "InterruptedRun",
     "ItemNotFoundError",
@@ -83,7 +84,13 @@ class MalformedPageError(EngineError):
 
 
 class KubeError(PinnaceError):
-    """A Kubernetes API request that failed; `status` is 0 where no response came."""
+    """A Kubernetes API request that failed; `status` is 0 where no response came.
+
+    `continue_token` is what a 410 offers to go on with, `retry_after_seconds` what a 429 asks for.
+    """
+
+    continue_token: str = ""
+    retry_after_seconds: float = 1.0
 
     def __init__(self, *, request: str, status: int, reason: str, fix: str = "") -> None:
         self.request = request
@@ -140,3 +147,7 @@ class ItemNotFoundError(PinnaceError):
 
 class ClusterError(PinnaceError):
     """The local cluster could not be built, started or stopped."""
+
+
+class ConditionUnsupportedError(StoreError):
+    """The store has no conditional create; the caller must look first and put plainly."""

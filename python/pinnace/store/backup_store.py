@@ -1,0 +1,108 @@
+"""One backup in a store: its objects, in an order in which the metadata comes last and nothing is half visible."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pinnace.errors import (
+    BackupExistsError,
+    BackupNotFoundError,
+    ConditionUnsupportedError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    StoreError,
+)
+from pinnace.store.object_store import ObjectStore, ObjectWriter
+from pinnace.velero.object_store_layout import BackupKeys
+
+__all__ = ["BackupStore", "Leftovers", "backup_names"]
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What an earlier run of the same name left, and what was removed."""
+
+    objects: int
+    uploads: int
+
+
+def backup_names(store: ObjectStore) -> Iterator[str]:
+    """Name the backups of a store that are complete, sorted."""
+    for name in store.list_directories("backups/"):
+        if store.exists(BackupKeys(name).metadata):
+            yield name
+
+
+class BackupStore:
+    """Writes and reads the objects of one backup."""
+
+    def __init__(self, store: ObjectStore, backup_name: str) -> None:
+        self._store = store
+        self.backup_name = backup_name
+        self.keys = BackupKeys(backup_name)
+
+    @property
+    def location(self) -> str:
+        """What sentences call the store."""
+        return self._store.location
+
+    def check_absent(self) -> None:
+        """Refuse a name that is taken; BackupExistsError."""
+        if self._store.exists(self.keys.metadata):
+            raise BackupExistsError(location=self.location, backup_name=self.backup_name)
+
+    def clear_leftovers(self) -> Leftovers:
+        """Remove what a killed run of this name left; only its own, and only while no metadata is there."""
+        self.check_absent()
+        objects = list(self._store.list_keys(self.keys.prefix))
+        for leftover in objects:
+            self._store.delete(leftover.key)
+        uploads = list(self._store.uploads(self.keys.prefix))
+        for upload in uploads:
+            self._store.abort_upload(upload)
+        return Leftovers(len(objects), len(uploads))
+
+    def open(self, key: str) -> ObjectWriter:
+        """Begin a large object."""
+        return self._store.open_writer(key)
+
+    def put(self, key: str, body: bytes) -> None:
+        """Store a small object."""
+        self._store.put(key, body)
+
+    def commit_metadata(self, body: bytes) -> str:
+        """Make the backup visible, last of all; BackupExistsError if another run was first. Gives a warning or ""."""
+        try:
+            self._store.put(self.keys.metadata, body, create_only=True)
+        except ObjectExistsError as error:
+            raise BackupExistsError(location=self.location, backup_name=self.backup_name) from error
+        except ConditionUnsupportedError:
+            self.check_absent()
+            self._store.put(self.keys.metadata, body)
+            return f"{self.location} has no conditional create: two runs of one name at once would not be noticed"
+        return ""
+
+    def discard(self) -> list[str]:
+        """Remove all of an unfinished backup; sentences about what could not be removed."""
+        try:
+            self.clear_leftovers()
+        except (StoreError, BackupExistsError) as error:
+            return [str(error)]
+        return []
+
+    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
+        """Read an object or a range of it; BackupNotFoundError where the backup is not there."""
+        try:
+            return self._store.get(key, offset=offset, length=length)
+        except ObjectNotFoundError as error:
+            if self._store.exists(self.keys.metadata):
+                raise
+            raise BackupNotFoundError(location=self.location, backup_name=self.backup_name) from error
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """Read an object of any size in pieces."""
+        self.read_metadata()
+        return self._store.chunks(key)
+
+    def read_metadata(self) -> bytes:
+        """Read `velero-backup.json`."""
+        return self.read(self.keys.metadata)

@@ -1,0 +1,169 @@
+"""What a store is: the few verbs that a bucket and a folder share, so that nothing above knows which it has.
+
+Keys are relative to the store's prefix (`backups/<B>/velero-backup.json`) and never begin with a slash; a `prefix`
+argument is "" or a directory with its slash. Every failure is a `StoreError`. No verb sets a Content-Encoding: Go
+clients would unzip in transit and fail at their own gunzip.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self
+
+from pinnace import errors
+from pinnace.velero import object_store_layout
+
+__all__ = [
+    "WRITER_BUDGET_BYTES",
+    "ObjectInfo",
+    "ObjectStore",
+    "ObjectWriter",
+    "Upload",
+    "check_directory_prefix",
+    "check_key",
+    "refuse_foreign_directories",
+]
+
+WRITER_BUDGET_BYTES = 32 << 20
+"""What one writer may hold in memory, its filling buffer included."""
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """An object as a listing shows it."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A write that began and was neither committed nor aborted.
+
+    `started` is when a bucket opened it; a folder knows only when it was last written to, which is later.
+    """
+
+    key: str
+    upload_id: str
+    started: datetime
+
+
+class ObjectWriter(ABC):
+    """One object being written; it appears whole at `commit()`, and leaving the `with` block without it aborts."""
+
+    def __init__(self) -> None:
+        self.bytes_written = 0
+        self._ended = False
+
+    @abstractmethod
+    def write(self, chunk: bytes) -> None:
+        """Take the next bytes, of any number; blocks while the store is slower than the writer."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Make the object visible; after it the writer takes nothing more."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Remove what was stored so far, trying a few times; does nothing after `commit()` or a former abort."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.abort()
+        except errors.StoreError as abort_error:
+            if error is None:
+                raise
+            error.add_note(f"and its upload could not be aborted: {abort_error}")
+
+    def _check_open(self) -> None:
+        if self._ended:
+            raise ValueError("this writer was committed or aborted")
+
+
+class ObjectStore(Protocol):
+    """A bucket or a folder."""
+
+    @property
+    def location(self) -> str:
+        """What sentences call this store; holds no secret."""
+
+    def put(self, key: str, body: bytes, *, create_only: bool = False) -> None:
+        """Store a small object whole.
+
+        With `create_only` an existing object is never replaced: ObjectExistsError, or ConditionUnsupportedError
+        from a store that can't promise it.
+        """
+
+    def open_writer(self, key: str, *, budget_bytes: int = WRITER_BUDGET_BYTES) -> ObjectWriter:
+        """Begin a large object; the writer holds at most `budget_bytes` in memory."""
+
+    def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
+        """Read a range; past the end there is nothing, as in a file. ObjectNotFoundError."""
+
+    def chunks(self, key: str, *, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
+        """Read an object of any size in pieces of at most `chunk_bytes`. ObjectNotFoundError."""
+
+    def size(self, key: str) -> int:
+        """Tell an object's length. ObjectNotFoundError."""
+
+    def exists(self, key: str) -> bool:
+        """Tell whether there is an object of that key."""
+
+    def list_directories(self, prefix: str) -> Iterator[str]:
+        """Name the directories right below a prefix that hold an object, sorted, without slashes."""
+
+    def list_keys(self, prefix: str) -> Iterator[ObjectInfo]:
+        """List the objects at any depth below a prefix, in no promised order."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is removed already."""
+
+    def uploads(self, prefix: str) -> Iterator[Upload]:
+        """List the unfinished writes below a prefix."""
+
+    def abort_upload(self, upload: Upload) -> None:
+        """Remove an unfinished write; one that is not there is removed already."""
+
+    def validate(self) -> None:
+        """Check that the store can be reached and that Velero accepts what lies at its prefix."""
+
+
+def check_key(key: str) -> str:
+    """Refuse a key that a folder could not hold inside itself or that a bucket would spell in another way."""
+    if not key or "\0" in key or any(part in ("", ".", "..") for part in key.split("/")):
+        raise ValueError(f"not an object key: {key!r}")
+    return key
+
+
+def check_directory_prefix(prefix: str) -> str:
+    """Refuse a prefix that is not "" or a directory with its slash: `backups/a` would also list `backups/ab`."""
+    if prefix:
+        if not prefix.endswith("/"):
+            raise ValueError(f"a prefix ends with a slash: {prefix!r}")
+        check_key(prefix[:-1])
+    return prefix
+
+
+def refuse_foreign_directories(directories: Iterator[str], *, location: str) -> None:
+    """Apply Velero's rule for the prefix's top level, in Velero's words (object_store.go)."""
+    foreign = sorted(name for name in directories if name not in object_store_layout.PERMITTED_DIRECTORIES)
+    if not foreign:
+        return
+    if len(foreign) > 3:
+        listed = f"{len(foreign)} invalid top-level directories: [{' '.join(foreign[:3])} ...]"
+    else:
+        listed = f"invalid top-level directories: [{' '.join(foreign)}]"
+    raise errors.StoreError(
+        location=location,
+        action="validate",
+        reason=f"Backup store contains {listed}",
+        fix="point the location at a prefix of its own, or move these directories away",
+    )

@@ -1,0 +1,105 @@
+"""Errors and warnings of a run as data: log lines, counts, status and `<B>-results.gz` are all written from here."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Entry", "Results"]
+
+_EQUAL_ENTRIES = 100
+"""After so many equal results only a count is kept: a kind of 300,000 broken items has one cause."""
+
+_ALL_ENTRIES = 10_000
+"""The bound of what is kept in memory whatever the cluster's size; more are counted."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One result; `namespace` None is Velero's own part, "" the cluster-scoped one."""
+
+    severity: str
+    message: str
+    namespace: str | None = None
+    resource: str = ""
+    name: str = ""
+    error: str = ""
+
+    @property
+    def text(self) -> str:
+        """The entry as Velero concatenates it, each part with a leading space (log_counter_hook.go)."""
+        parts = (("resource", self.resource), ("name", self.name), ("message", self.message), ("error", self.error))
+        return "".join(f" {key}: /{value}" for key, value in parts if value)
+
+
+class Results:
+    """Collects entries; `on_entry` sees each kept one, so that the log is written from the results."""
+
+    def __init__(self, on_entry: Callable[[Entry], None] | None = None) -> None:
+        self._on_entry = on_entry
+        self._kept: list[Entry] = []
+        self._equal: Counter[tuple[str, str, str | None, str]] = Counter()
+        self._dropped: Counter[tuple[str, str, str | None, str]] = Counter()
+        self._counts: Counter[str] = Counter()
+
+    def add_error(
+        self, message: str, *, namespace: str | None = None, resource: str = "", name: str = "", error: str = ""
+    ) -> None:
+        """Record what makes the backup PartiallyFailed."""
+        self._add(Entry("error", message, namespace, resource, name, error))
+
+    def add_warning(
+        self, message: str, *, namespace: str | None = None, resource: str = "", name: str = "", error: str = ""
+    ) -> None:
+        """Record what the operator should know but what loses nothing."""
+        self._add(Entry("warning", message, namespace, resource, name, error))
+
+    @property
+    def error_count(self) -> int:
+        """All errors, kept or only counted."""
+        return self._counts["error"]
+
+    @property
+    def warning_count(self) -> int:
+        """All warnings, kept or only counted."""
+        return self._counts["warning"]
+
+    def entries(self) -> Sequence[Entry]:
+        """The kept entries, and one closing entry for each group of which more were counted."""
+        closing = [
+            Entry(severity, f"and {count} more like it: {message}", namespace, resource)
+            for (severity, message, namespace, resource), count in self._dropped.items()
+        ]
+        return [*self._kept, *closing]
+
+    def to_document(self) -> dict[str, Any]:
+        """`<B>-results.gz`: `errors` and `warnings`, each by velero, cluster and namespaces; empty parts are absent."""
+        return {
+            key: _by_place([entry for entry in self.entries() if entry.severity == severity])
+            for key, severity in (("errors", "error"), ("warnings", "warning"))
+        }
+
+    def _add(self, entry: Entry) -> None:
+        group = (entry.severity, entry.message, entry.namespace, entry.resource)
+        self._counts[entry.severity] += 1
+        self._equal[group] += 1
+        if self._equal[group] > _EQUAL_ENTRIES:
+            self._dropped[group] += 1
+        elif len(self._kept) >= _ALL_ENTRIES:
+            del self._equal[group]
+            self._dropped[(entry.severity, "results of other kinds", None, "")] += 1
+        else:
+            self._kept.append(entry)
+            if self._on_entry is not None:
+                self._on_entry(entry)
+
+
+def _by_place(entries: Sequence[Entry]) -> dict[str, Any]:
+    velero = [entry.text for entry in entries if entry.namespace is None]
+    cluster = [entry.text for entry in entries if entry.namespace == ""]
+    namespaces: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry.namespace:
+            namespaces.setdefault(entry.namespace, []).append(entry.text)
+    parts = {"velero": velero, "cluster": cluster, "namespaces": dict(sorted(namespaces.items()))}
+    return {key: part for key, part in parts.items() if part}
