@@ -1,0 +1,100 @@
+"""Joins the collector to the archive and the archive to the store: pages in, compressed bytes out, in fixed memory."""
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from pinnace.backup.log import VeleroLog
+from pinnace.collect.plan import ListRequest
+from pinnace.engine import Archive, Digest, Page, PageSummary
+from pinnace.store.backup_store import BackupStore
+from pinnace.velero.results import Results
+
+if TYPE_CHECKING:
+    from pinnace.backup.prepare import Prepared
+    from pinnace.backup.run import Observer
+
+__all__ = ["ArchiveSink"]
+
+
+class ArchiveSink:
+    """The three streams of a backup (archive, index, resource list); leaving it without `commit()` aborts them."""
+
+    def __init__(
+        self, archive: Archive, store: BackupStore, *, observer: "Observer", log: VeleroLog, results: Results
+    ) -> None:
+        self._archive = archive
+        self._observer = observer
+        self._log = log
+        self._results = results
+        self._item_count = 0
+        self._page_bytes = 0
+        self.namespaces: set[str] = set()
+        self._takes = (
+            (archive.take_archive, store.open(store.keys.archive)),
+            (archive.take_index, store.open(store.keys.index)),
+            (archive.take_resource_list, store.open(store.keys.resource_list)),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for _, writer in self._takes:
+            writer.__exit__(kind, error, traceback)
+
+    def expect(self, prepared: "Prepared") -> None:
+        """Tell the observer what is coming."""
+        self._observer.planned(list_count=len(prepared.probes), item_count=prepared.item_count)
+        self._log.info(f"Collecting {prepared.item_count} items", lists=str(len(prepared.probes)))
+
+    def open(self, request: ListRequest, *, described: str, skip_items: int, skip_uid: str | None) -> Page:
+        """Open the archive's next page."""
+        self._log.info("Getting items", request=described)
+        return self._archive.page(
+            request=described,
+            group_resource=request.resource.group_resource,
+            api_version=request.resource.api_version,
+            kind=request.resource.kind,
+            excluded_namespaces=request.excluded_namespaces,
+            only_names=request.only_names,
+            deduplicate=request.deduplicate,
+            skip_items=skip_items,
+            skip_uid=skip_uid,
+        )
+
+    def fed(self) -> None:
+        """Hand on what is ready; the store blocks while it is slower, and the listing waits with it."""
+        for take, writer in self._takes:
+            if ready := take():
+                writer.write(ready)
+
+    def finished(self, request: ListRequest, summary: PageSummary) -> None:
+        """Count a page, and record each refused item."""
+        resource = request.resource.group_resource
+        self._item_count += summary.written_count
+        self._page_bytes += summary.page_bytes
+        self.namespaces.update(namespace for namespace, count in summary.namespaces.items() if namespace and count)
+        for refused in summary.refused:
+            self._results.add_error(
+                "Error backing up item",
+                namespace=refused.namespace,
+                resource=resource,
+                name=refused.name,
+                error=f"{summary.request}: byte {refused.offset}: {refused.detail}",
+            )
+        for _ in range(summary.refused_count - len(summary.refused)):
+            self._results.add_error("Error backing up item", namespace="", resource=resource)
+        self._observer.progressed(group_resource=resource, item_count=self._item_count, page_bytes=self._page_bytes)
+
+    def finish(self) -> Digest:
+        """End the three streams; nothing is visible before `commit()`."""
+        digest = self._archive.finish()
+        self.fed()
+        return digest
+
+    def commit(self) -> None:
+        """Make the three objects complete."""
+        for _, writer in self._takes:
+            writer.commit()

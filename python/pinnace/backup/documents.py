@@ -1,0 +1,70 @@
+"""The documents of a backup that pinnace adds to Velero's: the manifest, and what is put into the Backup."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pinnace import engine
+from pinnace.backup.prepare import Prepared
+from pinnace.collect.item_collector import CollectedList
+from pinnace.velero.backup import Backup
+
+__all__ = ["manifest", "timestamp", "with_cluster_version"]
+
+
+def timestamp(time: datetime) -> str:
+    """RFC3339 in UTC, whole seconds."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def with_cluster_version(backup: Backup, version: Mapping[str, str], *, ttl_seconds: float) -> Backup:
+    """Annotate the Backup with the cluster's version as Velero does, and put the defaulted ttl into its spec."""
+    prefix = "velero.io/source-cluster-k8s"
+    annotations = {
+        f"{prefix}-gitversion": version["gitVersion"],
+        f"{prefix}-major-version": version["major"],
+        f"{prefix}-minor-version": version["minor"],
+    }
+    return replace(
+        backup,
+        annotations={**backup.annotations, **annotations},
+        spec=replace(backup.spec, ttl_seconds=ttl_seconds),
+    )
+
+
+def manifest(
+    backup: Backup, digest: "engine.Digest", *, prepared: Prepared, lists: Sequence[CollectedList]
+) -> dict[str, Any]:
+    """`<B>-manifest.json.gz`: digests of the streams, the revision of every list, how it was compressed."""
+    return {
+        "backup": backup.name,
+        "archive": {
+            "bytes": digest.archive_bytes,
+            "sha256": digest.archive_sha256,
+            "tarBytes": digest.tar_bytes,
+            "members": digest.member_count,
+        },
+        "index": {"sha256": digest.index_sha256},
+        "items": digest.item_count,
+        "revision": prepared.revision.resource_version,
+        "lists": [_list(collected) for collected in lists],
+        "skipped": [{"groupResource": kind.group_resource, "reason": kind.reason} for kind in prepared.skipped],
+        "engine": engine.build_info(),
+    }
+
+
+def _list(collected: CollectedList) -> dict[str, Any]:
+    pairs = {
+        "groupResource": collected.request.resource.group_resource,
+        "apiVersion": collected.request.resource.api_version,
+        "namespace": collected.request.namespace,
+        "consistency": collected.consistency,
+        "resourceVersions": collected.revisions,
+        "items": collected.item_count,
+        "pages": collected.page_count,
+        "pageBytes": collected.page_bytes,
+        "warnings": collected.warnings,
+        "error": collected.error,
+    }
+    return {key: value for key, value in pairs.items() if value not in ("", [])}

@@ -1,0 +1,132 @@
+"""What a run finds out before the first page: kinds, namespaces, the revision, and a probe of every list."""
+
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pinnace.backup.log import VeleroLog
+from pinnace.collect.item_collector import ItemCollector, Probe, Revision
+from pinnace.collect.plan import ListRequest, make_plan
+from pinnace.kube.client import Client
+from pinnace.kube.discovery import ApiResource, SkippedKind, discover
+from pinnace.velero import includes_excludes
+from pinnace.velero.backup import BackupSpec
+from pinnace.velero.includes_excludes import NamespaceSelection
+from pinnace.velero.results import Results
+
+if TYPE_CHECKING:
+    from pinnace.backup.run import RunOptions
+
+__all__ = ["Prepared", "prepare"]
+
+_PROBES_AT_ONCE = 4
+_EXCLUDE_LABEL = "velero.io/exclude-from-backup"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The lists that hold something, in archive order, and what decides about Namespace objects."""
+
+    probes: tuple[Probe, ...]
+    revision: Revision
+    skipped: tuple[SkippedKind, ...]
+    namespaces: ApiResource | None
+    namespace_items: Mapping[str, Mapping[str, Any]]
+    selection: NamespaceSelection
+    spec: BackupSpec
+
+    @property
+    def item_count(self) -> int:
+        """Items to expect; an estimate with selectors."""
+        return sum(probe.item_count for probe in self.probes)
+
+    def namespaces_probe(self, *, collected_from: Collection[str]) -> Probe | None:
+        """The list of the wanted Namespaces, once it is known from which an item was archived."""
+        if self.namespaces is None:
+            return None
+        wanted = tuple(
+            name
+            for name, item in self.namespace_items.items()
+            if includes_excludes.wants_namespace_object(
+                name,
+                labels=(item.get("metadata") or {}).get("labels") or {},
+                active=(item.get("status") or {}).get("phase") == "Active",
+                spec=self.spec,
+                selection=self.selection,
+                collected_from=name in collected_from,
+            )
+        )
+        return Probe(ListRequest(self.namespaces, only_names=wanted), len(wanted), self.revision) if wanted else None
+
+
+def prepare(client: Client, spec: BackupSpec, *, options: "RunOptions", results: Results, log: VeleroLog) -> Prepared:
+    """Discover, select, plan and probe; kinds that can't be listed become errors here and are not planned."""
+    discovery = discover(client)
+    for failure in discovery.failures:
+        results.add_error("Error getting API group", resource=failure.group_version, error=failure.reason)
+    answer = client.get("/api/v1/namespaces")
+    items = {str(item["metadata"]["name"]): item for item in answer.get("items") or []}
+    revision = Revision(str(answer["metadata"]["resourceVersion"]) if options.consistency == "revision" else "")
+    selection = _select(spec, items, results=results)
+    resource_filter = includes_excludes.ResourceFilter.from_spec(
+        spec, resolve=discovery.resolve, namespaces_everything=selection.everything
+    )
+    plan = make_plan(
+        discovery.resources,
+        spec=spec,
+        selection=selection,
+        includes=lambda resource: resource_filter.reason(resource.group_resource, namespaced=resource.namespaced),
+    )
+    for skipped in (*discovery.skipped, *plan.skipped):
+        log.info("Skipping resource", resource=skipped.group_resource, reason=skipped.reason)
+    collector = ItemCollector(client, client_page_size=options.client_page_size)
+    probes = _probe(collector, plan.lists, revision=revision, results=results)
+    return Prepared(
+        probes,
+        revision,
+        (*discovery.skipped, *plan.skipped),
+        plan.namespaces,
+        dict(sorted(items.items())),
+        selection,
+        spec,
+    )
+
+
+def _select(spec: BackupSpec, items: Mapping[str, Mapping[str, Any]], *, results: Results) -> NamespaceSelection:
+    labelled = [
+        name
+        for name, item in items.items()
+        if ((item.get("metadata") or {}).get("labels") or {}).get(_EXCLUDE_LABEL) == "true"
+    ]
+    selection = includes_excludes.select_namespaces(spec, existing=list(items), exclude_labelled=labelled)
+    for name in selection.missing:
+        results.add_error(
+            f"fail to get the namespace {name} specified in backup.Spec.IncludedNamespaces",
+            namespace=name,
+            resource="namespaces",
+            name=name,
+            error="the namespace does not exist",
+        )
+    return selection
+
+
+def _probe(
+    collector: ItemCollector, requests: Sequence[ListRequest], *, revision: Revision, results: Results
+) -> tuple[Probe, ...]:
+    kept: list[Probe] = []
+    with ThreadPoolExecutor(_PROBES_AT_ONCE, thread_name_prefix="probe") as pool:
+        for probe in pool.map(lambda request: collector.probe(request, revision=revision), requests):
+            resource = probe.request.resource
+            if probe.error is not None:
+                if probe.error.status == 401:
+                    raise probe.error
+                results.add_error(
+                    "Error listing items",
+                    namespace=probe.request.namespace,
+                    resource=resource.group_resource,
+                    error=str(probe.error),
+                )
+            elif probe.item_count:
+                kept.append(probe)
+    return tuple(kept)

@@ -1,0 +1,57 @@
+"""The command `pinnace`: mounts the nouns, and turns every error into one sentence and an exit code."""
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from pinnace.cli import backup, cluster
+from pinnace.cli.output import Output, show
+from pinnace.errors import InterruptedRun, PinnaceError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="pinnace",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Backups of a Kubernetes cluster's objects in Velero's format, in fixed memory.",
+)
+app.add_typer(backup.app)
+app.add_typer(cluster.app)
+
+
+@app.command()
+def version(output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TABLE) -> None:
+    """Print version, commit, build profile and deflate library."""
+    from pinnace import engine
+
+    built = engine.build_info()
+    show(built, output=output, rows=[{"what": key, "value": value} for key, value in sorted(built.items())])
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+    # A second signal must not cut off the cleaning up that the first one began.
+    for handled in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(handled, signal.SIG_IGN)
+    raise InterruptedRun(signal_number=number)
+
+
+def main() -> None:
+    """Run the command; exit codes stand in the README."""
+    for handled in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(handled, _interrupt)
+    try:
+        app()
+    except PinnaceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        for note in getattr(error, "__notes__", ()):
+            print(f"       {note}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()
