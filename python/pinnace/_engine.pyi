@@ -1,6 +1,7 @@
 """The Rust extension: list responses in, archive bytes out. Bytes cross this border, nothing else."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Self, final
 
 __all__ = ["Archive", "Digest", "Page", "PageSummary", "RefusedItem", "build_info"]
@@ -27,7 +28,7 @@ class Archive:
         kind: str,
         preferred: bool = True,
         excluded_namespaces: Sequence[str] = (),
-        only_names: Sequence[str] | None = None,
+        only_names: AbstractSet[str] | None = None,
         deduplicate: bool = False,
         skip_items: int = 0,
         skip_uid: str | None = None,

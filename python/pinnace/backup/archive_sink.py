@@ -47,7 +47,7 @@ class ArchiveSink:
     def expect(self, prepared: "Prepared") -> None:
         """Tell the observer what is coming."""
         self._observer.planned(list_count=len(prepared.probes), item_count=prepared.item_count)
-        self._log.info(f"Collecting {prepared.item_count} items", lists=str(len(prepared.probes)))
+        self._log.info(message=f"Collecting {prepared.item_count} items", lists=str(len(prepared.probes)))
 
     def open(self, request: ListRequest, *, described: str, skip_items: int, skip_uid: str | None) -> Page:
         """Open the archive's next page."""

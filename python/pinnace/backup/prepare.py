@@ -45,7 +45,7 @@ class Prepared:
         """The list of the wanted Namespaces, once it is known from which an item was archived."""
         if self.namespaces is None:
             return None
-        wanted = tuple(
+        wanted = frozenset(
             name
             for name, item in self.namespace_items.items()
             if includes_excludes.wants_namespace_object(

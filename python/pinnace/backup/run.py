@@ -79,7 +79,9 @@ def run(
             log = stack.enter_context(VeleroLog(store.open(store.keys.log), backup=backup, clock=clock))
             results = Results(log.entry)
             if leftovers.objects or leftovers.uploads:
-                log.info(f"Removed {leftovers.objects} objects and {leftovers.uploads} uploads of an unfinished run")
+                log.info(
+                    message=f"Removed {leftovers.objects} objects and {leftovers.uploads} uploads of an unfinished run"
+                )
             archive = Archive(level=options.level, mtime_seconds=int(started.timestamp()), threads=options.threads)
             sink = stack.enter_context(
                 ArchiveSink(archive, store, observer=observer or Observer(), log=log, results=results)
@@ -133,7 +135,11 @@ def _record(collected: CollectedList, *, results: Results, log: VeleroLog) -> No
         results.add_warning(warning, namespace=namespace, resource=resource)
     if collected.error:
         results.add_error("Error listing items", namespace=namespace, resource=resource, error=collected.error)
-    log.info(f"Backed up {collected.item_count} items", group=collected.request.resource.api_version, resource=resource)
+    log.info(
+        message=f"Backed up {collected.item_count} items",
+        group=collected.request.resource.api_version,
+        resource=resource,
+    )
 
 
 def _commit(
@@ -149,7 +155,7 @@ def _commit(
     sink: ArchiveSink,
 ) -> Outcome:
     """Write the small objects, end the streams, and make all of it visible by the metadata, last."""
-    log.info(f"Backed up a total of {digest.item_count} items")
+    log.info(message=f"Backed up a total of {digest.item_count} items")
     log.commit()
     sink.commit()
     finished = backup.with_status(

@@ -31,7 +31,7 @@ class ListRequest:
     field_selector: str = ""
     excluded_namespaces: tuple[str, ...] = ()
     deduplicate: bool = False
-    only_names: tuple[str, ...] | None = None
+    only_names: frozenset[str] | None = None
 
     @property
     def path(self) -> str:

@@ -43,7 +43,8 @@ def select_namespaces(
     """Expand the globs against the namespaces that exist (1.18).
 
     A literal include that does not exist stays and is named in `missing`; a pattern that matches nothing includes
-    nothing. Namespaces labelled `velero.io/exclude-from-backup=true` count as excluded.
+    nothing. Namespaces labelled `velero.io/exclude-from-backup=true` count as excluded, but unlike in Velero they do
+    not turn a backup of everything into a filtered one, which would drop all cluster-scoped kinds.
     """
     includes = spec.included_namespaces or ("*",)
     excludes = (*spec.excluded_namespaces, *exclude_labelled)
@@ -56,7 +57,7 @@ def select_namespaces(
         names=tuple(sorted(names | {name for name in missing if not _matches(name, excludes)})),
         excluded=tuple(excluded),
         cluster_wide=is_all,
-        everything=not excluded and (is_all or names == set(existing)),
+        everything=not spec.excluded_namespaces and (is_all or names == set(existing)),
         missing=tuple(missing),
     )
 
