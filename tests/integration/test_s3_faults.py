@@ -65,6 +65,27 @@ def test_a_server_killed_in_the_middle_of_an_upload_leaves_no_backup_and_the_nex
     assert list(store.uploads("backups/b/")) == []
 
 
+def test_a_run_whose_server_is_killed_names_the_bucket_and_leaves_nothing_visible(
+    local_cluster: TestedCluster, own_server: SeaweedServer
+) -> None:
+    bucket = new_bucket(own_server)
+    url = own_server.store_url(bucket)
+    command = [sys.executable, "-m", "pinnace.cli.main", "backup", "run", "b", "--store", url]
+    command += ["--kubeconfig", str(local_cluster.kubeconfig), "--client-page-size", "20"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        assert run.stderr.readline().startswith("backing up about ")
+        own_server.kill()
+        rest = run.communicate(timeout=120)[1]
+    assert run.returncode == 1
+    assert f"error: bucket {bucket}: s3:" in rest
+    own_server.start()
+    assert pinnace("backup", "get", "--store", url, "-o", "json").stdout == "[]\n"
+    again = pinnace("backup", "run", "b", "--store", url, "--kubeconfig", str(local_cluster.kubeconfig))
+    assert again.returncode == 4, again.stderr
+    assert list(open_store(url).uploads("")) == []
+
+
 @pytest.mark.usefixtures("credentials")
 def test_a_bucket_that_is_not_there_and_wrong_credentials_are_one_sentence_with_a_fix(
     s3_server: SeaweedServer, monkeypatch: pytest.MonkeyPatch
