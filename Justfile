@@ -72,7 +72,7 @@ lint: extension
 # What a developer runs after each edit: unit tests without servers
 [group('test')]
 quick: extension
-    pytest -q tests/unit
+    pytest -q tests/unit tests/faults
 
 # Every Rust test: vectors, properties, fuzz bodies
 [group('test')]
