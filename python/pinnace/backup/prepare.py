@@ -129,4 +129,6 @@ def _probe(
                 )
             elif probe.item_count:
                 kept.append(probe)
+            elif name := probe.request.field_selector.removeprefix("metadata.name="):
+                results.add_warning(f"Cannot find resource '{name}'.", resource=resource.group_resource)
     return tuple(kept)

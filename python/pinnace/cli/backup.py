@@ -213,3 +213,26 @@ def extract(
     from pinnace.backup import verify as reading
 
     sys.stdout.buffer.write(reading.extract(_backup_store(store, name), item) + b"\n")
+
+
+@app.command()
+def cleanup(
+    older_than: Annotated[str, typer.Option(help="Only uploads that began before that long, as 24h.")],
+    store: Store = "",
+    confirm: Annotated[bool, typer.Option("--confirm", help="Abort them; without it they are only listed.")] = False,
+    output: Format = Output.TABLE,
+) -> None:
+    """List, and with --confirm abort, uploads that killed runs left; those of going runs are younger."""
+    from datetime import UTC, datetime
+
+    from pinnace.backup import cleanup as cleaning
+    from pinnace.store.open import open_store
+    from pinnace.velero.duration import parse_duration
+
+    opened = open_store(store)
+    seconds = parse_duration(older_than, field="--older-than")
+    uploads = cleaning.left_over(opened, older_than_seconds=seconds, now=datetime.now(UTC))
+    if confirm:
+        cleaning.abort(opened, uploads)
+    rows = [{"key": upload.key, "started": upload.started.isoformat(), "aborted": confirm} for upload in uploads]
+    show(rows, output=output, rows=rows)
