@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from command import kubeconfig_of
 from pinnace.kube.client import Client, connect
 
 __all__ = ["Answer", "serving"]
@@ -50,12 +51,7 @@ def serving(answers: Sequence[Answer], *, folder: Path) -> Iterator[tuple[Client
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        kubeconfig = folder / "kubeconfig"
-        kubeconfig.write_text(
-            "apiVersion: v1\nkind: Config\ncurrent-context: c\nusers: [{name: u, user: {token: t}}]\n"
-            f"clusters: [{{name: k, cluster: {{server: 'http://127.0.0.1:{server.server_port}'}}}}]\n"
-            "contexts: [{name: c, context: {cluster: k, user: u}}]\n"
-        )
+        kubeconfig = kubeconfig_of(f"http://127.0.0.1:{server.server_port}", folder=folder)
         yield connect(kubeconfig=kubeconfig), asked
     finally:
         server.shutdown()

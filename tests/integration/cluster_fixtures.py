@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from pinnace.cluster import kubectl, local_cluster, samples
 
-__all__ = ["TestedCluster", "new_folder", "tested_cluster"]
+__all__ = ["TestedCluster", "cluster_folder", "tested_cluster"]
 
 _PREFIX = "pinnace-test-cluster-"
 
@@ -32,9 +33,18 @@ class TestedCluster:
         return kubectl.run(*arguments, kubeconfig=self.kubeconfig, standard_input=standard_input)
 
 
-def new_folder() -> Path:
-    """A folder whose name says which session it belongs to, so that a later one can clean up after a killed one."""
-    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+@contextmanager
+def cluster_folder() -> Iterator[Path]:
+    """A folder for a cluster; whatever runs in it afterwards is ended.
+
+    Its name says which session it belongs to, so that a later one can clean up after a killed one.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    try:
+        yield folder
+    finally:
+        local_cluster.down(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def tested_cluster(cluster: local_cluster.LocalCluster) -> TestedCluster:
@@ -46,12 +56,8 @@ def tested_cluster(cluster: local_cluster.LocalCluster) -> TestedCluster:
 def local_cluster_folder() -> Iterator[Path]:
     """A folder for a cluster of this session; whatever runs in it afterwards is ended."""
     _end_leftovers()
-    folder = new_folder()
-    try:
+    with cluster_folder() as folder:
         yield folder
-    finally:
-        local_cluster.down(folder)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session", name="local_cluster")

@@ -2,12 +2,13 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+from pinnace.cluster.ports import free_ports
 
 __all__ = ["ACCESS_KEY", "SECRET_KEY", "SeaweedServer"]
 
@@ -21,7 +22,7 @@ class SeaweedServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._master, self._volume, self._filer, self._s3 = _free(4)
+        self._master, self._volume, self._filer, self._s3 = free_ports(4)
         self._process: subprocess.Popen[bytes] | None = None
         identity = {
             "name": "pinnace",
@@ -49,8 +50,8 @@ class SeaweedServer:
                 [
                     program, "server", f"-dir={self._folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
                     f"-master.port={self._master}", f"-volume.port={self._volume}", f"-filer.port={self._filer}",
-                    f"-master.port.grpc={_free(1)[0]}", f"-volume.port.grpc={_free(1)[0]}",
-                    f"-filer.port.grpc={_free(1)[0]}", f"-s3.port.grpc={_free(1)[0]}", "-s3.port.iceberg=0",
+                    f"-master.port.grpc={free_ports(1)[0]}", f"-volume.port.grpc={free_ports(1)[0]}",
+                    f"-filer.port.grpc={free_ports(1)[0]}", f"-s3.port.grpc={free_ports(1)[0]}", "-s3.port.iceberg=0",
                     "-s3.port.lance=0", "-volume.max=200",
                     "-master.volumeSizeLimitMB=256", "-filer", "-s3", f"-s3.port={self._s3}",
                     f"-s3.config={self._folder / 'identities.json'}",
@@ -89,15 +90,3 @@ class SeaweedServer:
                 return "fid" in json.load(answer)
         except (OSError, ValueError):
             return False
-
-
-def _free(count: int) -> list[int]:
-
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import tarfile
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from command import PINNACE, kubeconfig_of, pinnace
 from integration.cluster_fixtures import TestedCluster
 
 _NAME = "whole"
@@ -21,15 +21,11 @@ _CHANGING = ("leases.coordination.k8s.io", "events", "horizontalpodautoscalers.a
 """Written by the control plane all the time: `kubectl get` sees them later than the backup did."""
 
 
-def pinnace(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([sys.executable, "-m", "pinnace.cli.main", *arguments], capture_output=True, check=False)
-
-
 @pytest.fixture(scope="module")
 def store(local_cluster: TestedCluster, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = str(tmp_path_factory.mktemp("backups"))
     run = pinnace("backup", "run", _NAME, "--store", folder, "--kubeconfig", str(local_cluster.kubeconfig))
-    assert (run.returncode, b"broken.example.com/v1beta1" in run.stderr) == (4, True), run.stderr.decode()
+    assert (run.returncode, "broken.example.com/v1beta1" in run.stderr) == (4, True), run.stderr
     return folder
 
 
@@ -68,7 +64,6 @@ def listable(cluster: TestedCluster) -> list[str]:
     return [name for name in names if name != "events.events.k8s.io"]
 
 
-@pytest.mark.usefixtures("store")
 def test_every_item_that_kubectl_lists_is_there_byte_for_byte(local_cluster: TestedCluster, store: str) -> None:
     files = archived(store)
     missing, different, compared = [], [], 0
@@ -121,13 +116,13 @@ def test_verify_accepts_it_and_names_a_changed_byte(store: str) -> None:
     finally:
         archive.write_bytes(whole)
     assert refused.returncode == 5
-    assert refused.stderr.startswith(b"error: ")
+    assert refused.stderr.startswith("error: ")
 
 
 def test_one_item_is_extracted_through_the_index(local_cluster: TestedCluster, store: str) -> None:
     item = json.loads(local_cluster.kubectl("get", "namespace", "fleet", "-o", "json", "--show-managed-fields"))
     extracted = pinnace("backup", "extract", _NAME, "namespaces/fleet", "--store", store)
-    assert extracted.stdout == slow_item(item) + b"\n"
+    assert extracted.stdout == slow_item(item).decode() + "\n"
     assert pinnace("backup", "extract", _NAME, "namespaces/nowhere", "--store", store).returncode == 6
 
 
@@ -148,15 +143,15 @@ def test_a_name_that_is_taken_is_refused_and_nothing_changes(local_cluster: Test
     before = sorted((path.name, path.stat().st_mtime_ns) for path in Path(store).rglob("*") if path.is_file())
     again = pinnace("backup", "run", _NAME, "--store", store, "--kubeconfig", str(local_cluster.kubeconfig))
     assert again.returncode == 1
-    assert b"already exists in object storage" in again.stderr
+    assert "already exists in object storage" in again.stderr
     assert sorted((path.name, path.stat().st_mtime_ns) for path in Path(store).rglob("*") if path.is_file()) == before
 
 
 def test_filters_select_as_velero_does(local_cluster: TestedCluster, store: str) -> None:
     arguments = ("--store", store, "--kubeconfig", str(local_cluster.kubeconfig))
     run = pinnace("backup", "run", "few", "--include-namespaces", "fleet", "--include-resources", "cm,ns", *arguments)
-    assert run.returncode == 4, run.stderr.decode()
-    names = pinnace("backup", "contents", "few", "--store", store).stdout.decode().split()
+    assert run.returncode == 4, run.stderr
+    names = pinnace("backup", "contents", "few", "--store", store).stdout.split()
     assert {name.split("/")[0] for name in names} == {"configmaps", "namespaces"}
     assert {name.split("/")[1] for name in names} == {"fleet"}
 
@@ -165,7 +160,7 @@ def test_filters_select_as_velero_does(local_cluster: TestedCluster, store: str)
 def test_a_run_that_is_ended_leaves_no_visible_backup_and_the_name_can_be_used_again(
     local_cluster: TestedCluster, tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
-    command = [sys.executable, "-m", "pinnace.cli.main", "backup", "run", "ended", "--store", str(tmp_path)]
+    command = [*PINNACE, "backup", "run", "ended", "--store", str(tmp_path)]
     command += ["--kubeconfig", str(local_cluster.kubeconfig)]
     with subprocess.Popen([*command, "--client-page-size", "1"], stderr=subprocess.PIPE) as run:
         deadline = time.monotonic() + 60
@@ -174,7 +169,7 @@ def test_a_run_that_is_ended_leaves_no_visible_backup_and_the_name_can_be_used_a
         os.kill(run.pid, number)
         run.communicate(timeout=60)
     assert run.returncode == status
-    assert pinnace("backup", "get", "--store", str(tmp_path), "-o", "json").stdout == b"[]\n"
+    assert pinnace("backup", "get", "--store", str(tmp_path), "-o", "json").stdout == "[]\n"
     leftovers = [path.name for path in tmp_path.rglob("*") if path.is_file()]
     if number == signal.SIGTERM:
         assert leftovers == []
@@ -183,13 +178,8 @@ def test_a_run_that_is_ended_leaves_no_visible_backup_and_the_name_can_be_used_a
 
 
 def test_a_server_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(
-        "apiVersion: v1\nkind: Config\ncurrent-context: c\nusers: [{name: u, user: {token: t}}]\n"
-        "clusters: [{name: k, cluster: {server: 'http://127.0.0.1:1'}}]\n"
-        "contexts: [{name: c, context: {cluster: k, user: u}}]\n"
-    )
+    kubeconfig = kubeconfig_of("http://127.0.0.1:1", folder=tmp_path)
     run = pinnace("backup", "run", "none", "--store", str(tmp_path / "store"), "--kubeconfig", str(kubeconfig))
     assert run.returncode == 1
-    assert run.stderr.decode().splitlines()[-1].startswith("error: GET /version: ")
+    assert run.stderr.splitlines()[-1].startswith("error: GET /version: ")
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []

@@ -1,7 +1,6 @@
 """The local cluster is a real one, holds the samples, and leaves nothing behind."""
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,19 +8,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from integration.cluster_fixtures import TestedCluster, new_folder
+from integration.cluster_fixtures import TestedCluster, cluster_folder
 from pinnace.cluster import kubectl, local_cluster, samples, synthetic, versions
 from pinnace.errors import ClusterError
 
 
 @pytest.fixture
 def second_folder() -> Iterator[Path]:
-    folder = new_folder()
-    try:
+    with cluster_folder() as folder:
         yield folder
-    finally:
-        local_cluster.down(folder)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_up_of_a_running_cluster_finds_it(local_cluster: TestedCluster) -> None:

@@ -48,9 +48,13 @@ def test_a_large_object_appears_at_commit_and_not_before(store: ObjectStore) -> 
 
 @pytest.mark.parametrize("body", [b"small", _LARGE], ids=["small", "large"])
 def test_a_writer_that_is_left_without_commit_leaves_nothing(store: ObjectStore, body: bytes) -> None:
-    with pytest.raises(KeyboardInterrupt), store.open_writer("backups/b/x") as writer:
-        writer.write(body)
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with store.open_writer("backups/b/x") as writer:
+            writer.write(body)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert not store.exists("backups/b/x")
     assert list(store.uploads("backups/b/")) == []
     assert list(store.list_keys("backups/b/")) == []

@@ -2,12 +2,12 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from command import PINNACE, pinnace
 from integration.cluster_fixtures import TestedCluster
 from integration.s3_fixtures import new_bucket
 from integration.s3_server import SeaweedServer
@@ -28,11 +28,6 @@ def own_server(tmp_path: Path, credentials: None) -> Iterator[SeaweedServer]:
         server.kill()
 
 
-def pinnace(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pinnace.cli.main", *arguments]
-    return subprocess.run(command, capture_output=True, check=False, text=True)
-
-
 @pytest.mark.usefixtures("credentials")
 def test_a_backup_in_a_bucket_is_verified_and_read(local_cluster: TestedCluster, s3_server: SeaweedServer) -> None:
     url = s3_server.store_url(new_bucket(s3_server), "prod")
@@ -49,12 +44,17 @@ def test_a_server_killed_in_the_middle_of_an_upload_leaves_no_backup_and_the_nex
     bucket = new_bucket(own_server)
     store = open_store(own_server.store_url(bucket))
     backup = BackupStore(store, "b")
-    with pytest.raises(StoreError) as raised, backup.open(backup.keys.archive) as writer:
-        writer.write(_PART)
-        writer.write(_PART)
-        own_server.kill()
-        writer.write(_PART)
-        writer.commit()
+
+    def upload() -> None:
+        with backup.open(backup.keys.archive) as writer:
+            writer.write(_PART)
+            writer.write(_PART)
+            own_server.kill()
+            writer.write(_PART)
+            writer.commit()
+
+    with pytest.raises(StoreError) as raised:
+        upload()
     assert f"bucket {bucket}" in str(raised.value)
     assert "s3:" in str(raised.value)
     assert any("could not be aborted" in note for note in raised.value.__notes__)
@@ -70,7 +70,7 @@ def test_a_run_whose_server_is_killed_names_the_bucket_and_leaves_nothing_visibl
 ) -> None:
     bucket = new_bucket(own_server)
     url = own_server.store_url(bucket)
-    command = [sys.executable, "-m", "pinnace.cli.main", "backup", "run", "b", "--store", url]
+    command = [*PINNACE, "backup", "run", "b", "--store", url]
     command += ["--kubeconfig", str(local_cluster.kubeconfig), "--client-page-size", "20"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
