@@ -1,5 +1,6 @@
 """Joins the collector to the archive and the archive to the store: pages in, compressed bytes out, in fixed memory."""
 
+from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -29,11 +30,15 @@ class ArchiveSink:
         self._item_count = 0
         self._page_bytes = 0
         self.namespaces: set[str] = set()
-        self._takes = (
-            (archive.take_archive, store.open(store.keys.archive)),
-            (archive.take_index, store.open(store.keys.index)),
-            (archive.take_resource_list, store.open(store.keys.resource_list)),
-        )
+        takes = {
+            store.keys.archive: archive.take_archive,
+            store.keys.index: archive.take_index,
+            store.keys.resource_list: archive.take_resource_list,
+        }
+        with ExitStack() as writers:
+            self._takes = [(take, writers.enter_context(store.open(key))) for key, take in takes.items()]
+            # Reached only if all three are open; else the ones that are were aborted just now.
+            self._writers = writers.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -41,8 +46,7 @@ class ArchiveSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for _, writer in self._takes:
-            writer.__exit__(kind, error, traceback)
+        self._writers.__exit__(kind, error, traceback)
 
     def expect(self, prepared: "Prepared") -> None:
         """Tell the observer what is coming."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from pinnace import engine
@@ -10,12 +9,7 @@ from pinnace.backup.prepare import Prepared
 from pinnace.collect.item_collector import CollectedList
 from pinnace.velero.backup import Backup
 
-__all__ = ["manifest", "timestamp", "with_cluster_version"]
-
-
-def timestamp(time: datetime) -> str:
-    """RFC3339 in UTC, whole seconds."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+__all__ = ["manifest", "with_cluster_version"]
 
 
 def with_cluster_version(backup: Backup, version: Mapping[str, str], *, ttl_seconds: float) -> Backup:

@@ -11,6 +11,7 @@ from typing import Self
 from pinnace.store.object_store import ObjectWriter
 from pinnace.velero.backup import Backup
 from pinnace.velero.results import Entry
+from pinnace.velero.timestamps import timestamp
 
 __all__ = ["VeleroLog"]
 
@@ -64,10 +65,9 @@ class VeleroLog:
             self._writer.commit()
 
     def _line(self, level: str, message: str, fields: dict[str, str]) -> None:
-        time = self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
         fields = {**fields, "backup": self._backup, "logSource": _LOG_SOURCE}
         rest = " ".join(f"{key}={_quoted(value)}" for key, value in sorted(fields.items()))
-        line = f'time="{time}" level={level} msg={_quoted(message)} {rest}\n'
+        line = f'time="{timestamp(self._clock())}" level={level} msg={_quoted(message)} {rest}\n'
         with self._lock:
             if ready := self._deflate.compress(line.encode()):
                 self._writer.write(ready)

@@ -25,6 +25,14 @@ _EXCLUDE_LABEL = "velero.io/exclude-from-backup"
 
 
 @dataclass(frozen=True)
+class NamespaceState:
+    """What decides about a Namespace; the item itself is not kept, since there may be thousands."""
+
+    labels: Mapping[str, str]
+    is_active: bool
+
+
+@dataclass(frozen=True)
 class Prepared:
     """The lists that hold something, in archive order, and what decides about Namespace objects."""
 
@@ -32,7 +40,7 @@ class Prepared:
     revision: Revision
     skipped: tuple[SkippedKind, ...]
     namespaces: ApiResource | None
-    namespace_items: Mapping[str, Mapping[str, Any]]
+    namespace_states: Mapping[str, NamespaceState]
     selection: NamespaceSelection
     spec: BackupSpec
 
@@ -47,11 +55,11 @@ class Prepared:
             return None
         wanted = frozenset(
             name
-            for name, item in self.namespace_items.items()
+            for name, state in self.namespace_states.items()
             if includes_excludes.wants_namespace_object(
                 name,
-                labels=(item.get("metadata") or {}).get("labels") or {},
-                active=(item.get("status") or {}).get("phase") == "Active",
+                labels=state.labels,
+                active=state.is_active,
                 spec=self.spec,
                 selection=self.selection,
                 collected_from=name in collected_from,
@@ -66,9 +74,9 @@ def prepare(client: Client, spec: BackupSpec, *, options: "RunOptions", results:
     for failure in discovery.failures:
         results.add_error("Error getting API group", resource=failure.group_version, error=failure.reason)
     answer = client.get("/api/v1/namespaces")
-    items = {str(item["metadata"]["name"]): item for item in answer.get("items") or []}
+    states = {str(item["metadata"]["name"]): _namespace_state(item) for item in answer.get("items") or []}
     revision = Revision(str(answer["metadata"]["resourceVersion"]) if options.consistency == "revision" else "")
-    selection = _select(spec, items, results=results)
+    selection = _select(spec, states, results=results)
     resource_filter = includes_excludes.ResourceFilter.from_spec(
         spec, resolve=discovery.resolve, namespaces_everything=selection.everything
     )
@@ -87,19 +95,22 @@ def prepare(client: Client, spec: BackupSpec, *, options: "RunOptions", results:
         revision,
         (*discovery.skipped, *plan.skipped),
         plan.namespaces,
-        dict(sorted(items.items())),
+        states,
         selection,
         spec,
     )
 
 
-def _select(spec: BackupSpec, items: Mapping[str, Mapping[str, Any]], *, results: Results) -> NamespaceSelection:
-    labelled = [
-        name
-        for name, item in items.items()
-        if ((item.get("metadata") or {}).get("labels") or {}).get(_EXCLUDE_LABEL) == "true"
-    ]
-    selection = includes_excludes.select_namespaces(spec, existing=list(items), exclude_labelled=labelled)
+def _namespace_state(item: Mapping[str, Any]) -> NamespaceState:
+    return NamespaceState(
+        labels=item["metadata"].get("labels") or {},
+        is_active=(item.get("status") or {}).get("phase") == "Active",
+    )
+
+
+def _select(spec: BackupSpec, states: Mapping[str, NamespaceState], *, results: Results) -> NamespaceSelection:
+    labelled = [name for name, state in states.items() if state.labels.get(_EXCLUDE_LABEL) == "true"]
+    selection = includes_excludes.select_namespaces(spec, existing=list(states), exclude_labelled=labelled)
     for name in selection.missing:
         results.add_error(
             f"fail to get the namespace {name} specified in backup.Spec.IncludedNamespaces",

@@ -18,6 +18,7 @@ from pinnace.velero import encode, validation
 from pinnace.velero.backup import Backup
 from pinnace.velero.phase import Phase
 from pinnace.velero.results import Results
+from pinnace.velero.timestamps import timestamp
 
 __all__ = ["Observer", "Outcome", "RunOptions", "run"]
 
@@ -103,8 +104,8 @@ def _started(backup: Backup, *, client: Client, started: datetime) -> Backup:
     ttl_seconds = backup.spec.ttl_seconds or _DEFAULT_TTL_SECONDS
     return documents.with_cluster_version(backup, client.version(), ttl_seconds=ttl_seconds).with_status(
         phase=Phase.IN_PROGRESS.value,
-        start_timestamp=documents.timestamp(started),
-        expiration=documents.timestamp(started + timedelta(seconds=ttl_seconds)),
+        start_timestamp=timestamp(started),
+        expiration=timestamp(started + timedelta(seconds=ttl_seconds)),
     )
 
 
@@ -160,7 +161,7 @@ def _commit(
     sink.commit()
     finished = backup.with_status(
         phase=(Phase.PARTIALLY_FAILED if results.error_count else Phase.COMPLETED).value,
-        completion_timestamp=documents.timestamp(clock()),
+        completion_timestamp=timestamp(clock()),
         errors=results.error_count,
         warnings=results.warning_count,
         total_items=digest.item_count,

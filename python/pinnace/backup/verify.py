@@ -27,7 +27,7 @@ class Verified:
 
 
 def manifest(store: BackupStore) -> dict[str, Any]:
-    """Read the manifest; VerificationError for a backup that another tool wrote."""
+    """Read the manifest; ObjectNotFoundError for a backup that another tool wrote."""
     store.read_metadata()
     document: dict[str, Any] = orjson.loads(zlib.decompress(store.read(store.keys.manifest), _GZIP_WINDOW))
     return document

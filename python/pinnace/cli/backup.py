@@ -2,12 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pinnace.cli.output import Output, show
 from pinnace.errors import UsageError
+
+if TYPE_CHECKING:
+    from pinnace.backup.run import Outcome
+    from pinnace.store.backup_store import BackupStore
+    from pinnace.velero.backup import Backup
 
 __all__ = ["app"]
 
@@ -79,7 +84,7 @@ def run(
         raise typer.Exit(4)
 
 
-def _show_outcome(outcome: Any, *, output: Output) -> None:
+def _show_outcome(outcome: "Outcome", *, output: Output) -> None:
     status = outcome.backup.status
     rows = [{"name": outcome.backup.name, **_row(outcome.backup), "archive": f"{outcome.digest.archive_bytes:,} bytes"}]
     show(outcome.backup.to_document(), output=output, rows=rows)
@@ -89,7 +94,7 @@ def _show_outcome(outcome: Any, *, output: Output) -> None:
         print(f"the backup is there, but {status.errors} errors say what it lacks", file=sys.stderr)
 
 
-def _backup_store(url: str, name: str) -> Any:
+def _backup_store(url: str, name: str) -> "BackupStore":
     from pinnace.store.backup_store import BackupStore
     from pinnace.store.open import open_store
 
@@ -98,7 +103,7 @@ def _backup_store(url: str, name: str) -> Any:
     return BackupStore(store, name)
 
 
-def _row(backup: Any) -> dict[str, object]:
+def _row(backup: "Backup") -> dict[str, object]:
     status = backup.status
     return {
         "phase": status.phase,
@@ -110,7 +115,7 @@ def _row(backup: Any) -> dict[str, object]:
     }
 
 
-def _read(store: Any) -> Any:
+def _read(store: "BackupStore") -> "Backup":
     import orjson
 
     from pinnace.velero.backup import Backup

@@ -1,14 +1,13 @@
 """`pinnace cluster`: a real local Kubernetes for trying, testing and measuring; never the user's own cluster."""
 
 import dataclasses
-import json
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from pinnace.cli.output import Output, show
 from pinnace.cluster import folders
 
 __all__ = ["app"]
@@ -22,14 +21,6 @@ app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Option(help="Which local cluster; each name is a cluster of its own.")]
-
-
-class Output(StrEnum):
-    """How a status is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    YAML = "yaml"
 
 
 def _report(line: str) -> None:
@@ -90,14 +81,9 @@ def status(
 
     wanted = [folders.cluster_folder(name)] if name else _all_folders()
     documents = [_document(local_cluster.status(folder)) for folder in wanted]
-    if output is Output.JSON:
-        print(json.dumps(documents, indent=2))
-    elif output is Output.YAML:
-        import yaml
-
-        print(yaml.safe_dump(documents, sort_keys=False), end="")
-    else:
-        _print_table(documents)
+    show(documents, output=output, rows=[_row(document) for document in documents])
+    if not documents and output is Output.TABLE:
+        print("no local cluster; start one by: pinnace cluster up")
 
 
 def _all_folders() -> list[Path]:
@@ -112,24 +98,13 @@ def _document(found: Any) -> dict[str, Any]:
     return {"name": found.folder.name, "running": found.running, **plain}
 
 
-def _print_table(documents: list[dict[str, Any]]) -> None:
-    """Columns as kubectl prints them: never cut, so that a path can be copied."""
-    if not documents:
-        print("no local cluster; start one by: pinnace cluster up")
-        return
-    rows = [("NAME", "STATE", "VERSION", "SERVER", "PIDS", "KUBECONFIG"), *map(_row, documents)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _row(document: dict[str, Any]) -> tuple[str, ...]:
+def _row(document: dict[str, Any]) -> dict[str, str]:
     state = "ready" if document["ready"] else "running" if document["running"] else "stopped"
-    return (
-        document["name"],
-        state if document["exists"] else "absent",
-        document["kubernetes_version"] or "-",
-        document["server"] or "-",
-        ",".join(str(program["pid"]) for program in document["programs"] if program["running"]) or "-",
-        document["kubeconfig"],
-    )
+    return {
+        "NAME": document["name"],
+        "STATE": state if document["exists"] else "absent",
+        "VERSION": document["kubernetes_version"] or "-",
+        "SERVER": document["server"] or "-",
+        "PIDS": ",".join(str(program["pid"]) for program in document["programs"] if program["running"]) or "-",
+        "KUBECONFIG": document["kubeconfig"],
+    }

@@ -135,18 +135,12 @@ class ItemCollector:
 
     def start(self, probe: Probe, *, limit: int, token: str = "", revision: Revision | None = None) -> Prefetch:
         """Send the request of a page."""
-        query = self.query(probe.request, limit=limit, token=token, revision=revision or probe.revision)
-        return Prefetch(lambda: self._client.open(probe.request.path, query))
-
-    @staticmethod
-    def query(request: ListRequest, *, limit: int, token: str, revision: Revision) -> dict[str, str]:
-        """The parameters of a page; a continue token carries its revision itself."""
-        query = request.query()
+        path, query = probe.request.path, probe.request.query()
         if limit != UNPAGED:
             query["limit"] = str(limit)
-        if token:
-            return {**query, "continue": token}
-        return {**query, **revision.query()}
+        # A continue token carries its revision itself.
+        query |= {"continue": token} if token else (revision or probe.revision).query()
+        return Prefetch(lambda: self._client.open(path, query), described=describe(path, query))
 
     @property
     def page_size(self) -> PageSize:
@@ -199,11 +193,10 @@ class _Listing:
 
     def _read_page(self, prefetch: Prefetch, ahead: deque[tuple[Probe, Prefetch | None]]) -> bool:
         request = self._probe.request
-        query = self._collector.query(request, limit=self._size.limit, token=self._token, revision=self._revision)
         chunks = prefetch.chunks()
         first = next(chunks, b"")
         page = self._sink.open(
-            request, described=describe(request.path, query), skip_items=self._skip_items, skip_uid=self._skip_uid
+            request, described=prefetch.described, skip_items=self._skip_items, skip_uid=self._skip_uid
         )
         summary: PageSummary | None = None
         try:

@@ -17,7 +17,8 @@ _CHUNKS = 32
 class Prefetch:
     """One request, sent at once; its chunks wait until somebody takes them."""
 
-    def __init__(self, open_response: Callable[[], Response]) -> None:
+    def __init__(self, open_response: Callable[[], Response], *, described: str) -> None:
+        self.described = described
         self._queue: queue.Queue[bytes | BaseException | None] = queue.Queue(maxsize=_CHUNKS)
         self._stopped = threading.Event()
         self._open_response = open_response

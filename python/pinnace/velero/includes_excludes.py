@@ -79,9 +79,7 @@ class ResourceFilter:
         cls, spec: BackupSpec, *, resolve: Callable[[str], str], namespaces_everything: bool
     ) -> "ResourceFilter":
         """Choose the style: old if includeClusterResources or the plain resource lists are set."""
-        is_old_style = bool(
-            spec.include_cluster_resources is not None or spec.included_resources or spec.excluded_resources
-        )
+        is_old_style = spec.uses_old_filters
 
         def resolved(names: Sequence[str]) -> tuple[str, ...]:
             return tuple(name if any(mark in name for mark in "*?[") else resolve(name) for name in names)

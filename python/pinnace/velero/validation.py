@@ -25,7 +25,7 @@ def _texts(backup: Backup) -> Iterator[str]:
     spec = backup.spec
     if not _NAME.fullmatch(backup.name) or len(backup.name) > _NAME_CHARACTERS:
         yield f"invalid backup name {backup.name!r}: lower case letters, digits, '-' and '.' are allowed"
-    if _is_old(spec) and _is_new(spec):
+    if spec.uses_old_filters and _is_new(spec):
         yield _MIXED
     lists = (
         ("Invalid included/excluded resource lists", spec.included_resources, spec.excluded_resources, False),
@@ -48,10 +48,6 @@ def _texts(backup: Backup) -> Iterator[str]:
             yield f"{what}: {text}"
     if spec.label_selector is not None and spec.or_label_selectors:
         yield "encountered labelSelector as well as orLabelSelectors in backup spec, only one can be specified"
-
-
-def _is_old(spec: BackupSpec) -> bool:
-    return bool(spec.include_cluster_resources is not None or spec.included_resources or spec.excluded_resources)
 
 
 def _is_new(spec: BackupSpec) -> bool:
