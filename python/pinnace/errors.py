@@ -55,12 +55,15 @@ class VerificationError(PinnaceError):
     exit_code = 5
 
 
-class InterruptedRun(PinnaceError):
-    """A run that SIGINT or SIGTERM ended; `exit_code` is 128 + the signal's number."""
+class InterruptedRun(BaseException):
+    """A run that SIGINT or SIGTERM ended; `exit_code` is 128 + the signal's number.
+
+    No Exception, as KeyboardInterrupt is none: a signal may come inside a library that catches those and goes on.
+    """
 
     def __init__(self, *, signal_number: int) -> None:
         self.signal_number = signal_number
-        self.exit_code = 128 + signal_number  # type: ignore[misc]
+        self.exit_code = 128 + signal_number
         super().__init__(f"interrupted by signal {signal_number}; uploads were aborted and nothing is visible")
 
 

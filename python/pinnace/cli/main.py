@@ -46,7 +46,7 @@ def main() -> None:
         signal.signal(handled, _interrupt)
     try:
         app()
-    except PinnaceError as error:
+    except (PinnaceError, InterruptedRun) as error:
         print(f"error: {error}", file=sys.stderr)
         for note in getattr(error, "__notes__", ()):
             print(f"       {note}", file=sys.stderr)
