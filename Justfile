@@ -8,6 +8,10 @@ export PATH := venv / "bin:" + home_directory() / ".cargo/bin:/usr/local/go/bin:
 export CARGO_TARGET_DIR := env("CARGO_TARGET_DIR", cache / "cargo-target")
 export UV_PROJECT_ENVIRONMENT := venv
 
+# `command -v` prints a line for each that it finds, and succeeds if it finds one
+isal_programs := "autoconf automake cc cmake libtoolize nasm"
+has_isal_programs := "test $(command -v " + isal_programs + " | wc -l) = $(wc -w <<< '" + isal_programs + "')"
+
 [private]
 default:
     @just --list --unsorted
@@ -26,7 +30,7 @@ dependencies:
 isal-tools:
     #!/usr/bin/env bash
     set -euo pipefail
-    if command -v nasm autoconf automake libtoolize cmake cc >/dev/null; then exit 0; fi
+    if {{has_isal_programs}}; then exit 0; fi
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
             nasm autoconf automake libtool make gcc cmake >/dev/null) && exit 0
@@ -43,7 +47,7 @@ extension: dependencies isal-tools
 
 [private]
 features:
-    @if command -v nasm autoconf automake libtoolize cmake cc >/dev/null; then echo " --features isal"; fi
+    @if {{has_isal_programs}}; then echo " --features isal"; fi
 
 # A backup of the reachable cluster, or of a local real one, into ./backups: made, verified, shown
 [group('run')]

@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -18,8 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def example() -> Path:
     """The engine's example, built as the extension is: with ISA-L where it can be."""
-    tools = [shutil.which(tool) for tool in ("nasm", "autoconf", "automake", "libtoolize")]
-    features = ["--features", "isal"] if all(tools) else []
+    features = subprocess.run(["just", "features"], check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.split()
     command = ["cargo", "build", "--release", "--locked", "-p", "pinnace-engine", "--example", "bench_engine"]
     built = subprocess.run(
         [*command, *features, "--message-format", "json", "--quiet"],
