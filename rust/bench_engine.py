@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def example() -> Path:
     """The engine's example, built as the extension is: with ISA-L where it can be."""
-    features = subprocess.run(["just", "features"], check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.split()
+    features = subprocess.run(
+        ["just", "features"], check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ).stdout.split()
     command = ["cargo", "build", "--release", "--locked", "-p", "pinnace-engine", "--example", "bench_engine"]
     built = subprocess.run(
         [*command, *features, "--message-format", "json", "--quiet"],

@@ -51,6 +51,11 @@ class Response:
             raise KubeError(request=self.request, status=0, reason=f"the response broke off: {error}") from error
         self._response.release_conn()
 
+    @property
+    def raw(self) -> urllib3.BaseHTTPResponse:
+        """The unread response, for the client library's own watch."""
+        return self._response
+
     def close(self) -> None:
         """Drop what is unread, and the connection with it."""
         self._response.close()
@@ -61,6 +66,11 @@ class Client:
 
     def __init__(self, api_client: "ApiClient") -> None:
         self._api_client = api_client
+
+    @property
+    def api_client(self) -> "ApiClient":
+        """The client library's own client, for those of its parts that want it."""
+        return self._api_client
 
     @property
     def server(self) -> str:
@@ -83,28 +93,74 @@ class Client:
         """Ask, and return as soon as the answer's first bytes are there; KubeError for any status but 200."""
         request = describe(path, query)
         started = time.monotonic()
-        method, url, headers, *_ = self._api_client.param_serialize(
-            "GET",
+        answer = self._call("GET", path, query=query, headers={"Accept": accept}, request=request)
+        if answer.status != 200:
+            raise _refusal(answer, request=request)
+        return Response(answer, request=request, first_byte_seconds=time.monotonic() - started)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> Any:
+        """Create, change or delete one object and parse the answer; KubeError for any status but 200, 201 and 202."""
+        request = f"{method} {path}"
+        answer = self._call(
+            method,
+            path,
+            query=query or {},
+            headers={"Accept": "application/json", "Content-Type": content_type},
+            body=body,
+            request=request,
+        )
+        if answer.status not in (200, 201, 202):
+            raise _refusal(answer, request=request)
+        try:
+            return orjson.loads(answer.read())
+        except (urllib3.exceptions.HTTPError, OSError, orjson.JSONDecodeError) as error:
+            raise KubeError(request=request, status=0, reason=f"the answer can't be read: {error}") from error
+        finally:
+            answer.release_conn()
+
+    def version(self) -> Mapping[str, str]:
+        """Read `/version`: `gitVersion`, `major`, `minor` ..."""
+        answer: Mapping[str, str] = self.get("/version")
+        return answer
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        request: str,
+        body: Any = None,
+    ) -> urllib3.BaseHTTPResponse:
+        method, url, sent_headers, sent_body, *_ = self._api_client.param_serialize(
+            method,
             path,
             query_params=list(query.items()),
-            header_params={"Accept": accept},
+            header_params=dict(headers),
+            body=body,
             auth_settings=["BearerToken"],
         )
         try:
-            answer = self._api_client.call_api(
-                method, url, header_params=headers, _request_timeout=(_CONNECT_TIMEOUT_SECONDS, _READ_TIMEOUT_SECONDS)
+            answer: urllib3.BaseHTTPResponse = self._api_client.call_api(
+                method,
+                url,
+                header_params=sent_headers,
+                body=sent_body,
+                _request_timeout=(_CONNECT_TIMEOUT_SECONDS, _READ_TIMEOUT_SECONDS),
             ).response
         except Exception as error:  # the generated client wraps some of urllib3's errors and lets others through
             raise KubeError(
                 request=request, status=0, reason=_reason(error), fix=f"is {self.server} reachable?"
             ) from error
-        if answer.status != 200:
-            raise _refusal(answer, request=request)
-        return Response(answer, request=request, first_byte_seconds=time.monotonic() - started)
-
-    def version(self) -> Mapping[str, str]:
-        """Read `/version`: `gitVersion`, `major`, `minor` ..."""
-        answer: Mapping[str, str] = self.get("/version")
         return answer
 
 
@@ -116,9 +172,9 @@ def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Cl
     configuration = kubernetes.client.Configuration()
     try:
         if kubeconfig is None and context is None:
-            kubernetes.config.load_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            kubernetes.config.load_config(client_configuration=configuration)
         else:
-            kubernetes.config.load_kube_config(  # type: ignore[no-untyped-call]
+            kubernetes.config.load_kube_config(
                 config_file=None if kubeconfig is None else str(kubeconfig),
                 context=context,
                 client_configuration=configuration,
