@@ -12,6 +12,7 @@ def location(name: str, *, phase: str = "Available", provider: str = "aws", **sp
 
 
 _MAIN, _MARKED, _OTHER = location("main"), location("marked", default=True), location("other", default=True)
+_NOT_SPECIFIED = "an existing backup storage location was not specified at backup creation time"
 _ADVICE = "Please address this issue (see `velero backup-location -h` for options) and create a new backup. Error: "
 
 
@@ -39,8 +40,8 @@ def test_the_named_location_is_taken_else_the_first_marked_one_else_the_servers(
             "main",
             [
                 (
-                    "an existing backup storage location was not specified at backup creation time and the server default "
-                    f'main does not exist. {_ADVICE}BackupStorageLocation.velero.io "main" not found'
+                    f"{_NOT_SPECIFIED} and the server default main does not exist. {_ADVICE}"
+                    'BackupStorageLocation.velero.io "main" not found'
                 )
             ],
         ),
@@ -50,8 +51,8 @@ def test_the_named_location_is_taken_else_the_first_marked_one_else_the_servers(
             "gone",
             [
                 (
-                    "an existing backup storage location was not specified at backup creation time and the default gone "
-                    f'was not found. {_ADVICE}BackupStorageLocation.velero.io "gone" not found'
+                    f"{_NOT_SPECIFIED} and the default gone was not found. {_ADVICE}"
+                    'BackupStorageLocation.velero.io "gone" not found'
                 )
             ],
         ),
@@ -105,8 +106,8 @@ _A, _B, _GCP = location("a"), location("b"), location("g", provider="gcp")
             [],
             [
                 (
-                    "provider aws has more than one possible volume snapshot location, and none were specified explicitly "
-                    "or as a default"
+                    "provider aws has more than one possible volume snapshot location, and none were specified "
+                    "explicitly or as a default"
                 )
             ],
         ),
@@ -124,8 +125,9 @@ _A, _B, _GCP = location("a"), location("b"), location("g", provider="gcp")
             [],
             [
                 (
-                    "a VolumeSnapshotLocation CRD for the location x with the name specified in the backup spec needs to "
-                    'be created before this snapshot can be executed. Error: VolumeSnapshotLocation.velero.io "x" not found'
+                    "a VolumeSnapshotLocation CRD for the location x with the name specified in the backup spec "
+                    "needs to be created before this snapshot can be executed. "
+                    'Error: VolumeSnapshotLocation.velero.io "x" not found'
                 ),
                 "more than one VolumeSnapshotLocation name specified for provider aws: b; unexpected name was a",
             ],

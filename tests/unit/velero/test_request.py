@@ -224,9 +224,9 @@ def test_errors_are_all_there_in_veleros_order_and_ours_come_last() -> None:
         ),
         "Invalid included/excluded namespace lists: excludes list cannot contain an item in the includes list: hidden",
         (
-            'Invalid included/excluded namespace lists: invalid namespace "X": a lowercase RFC 1123 label must consist of '
-            "lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. "
-            "'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+            'Invalid included/excluded namespace lists: invalid namespace "X": a lowercase RFC 1123 label must '
+            "consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric "
+            "character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
         ),
         "encountered labelSelector as well as orLabelSelectors in backup spec, only one can be specified",
         "spec.labelSelector: a: operator In needs values",
