@@ -13,6 +13,7 @@ __all__ = [
     "ClusterError",
     "ConditionUnsupportedError",
     "EngineError",
+    "InstalledCrdError",
     "InterruptedRun",
     "ItemNotFoundError",
     "KubeError",
@@ -188,3 +189,12 @@ class ClusterError(PinnaceError):
 
 class ConditionUnsupportedError(StoreError):
     """The store has no conditional create; the caller must look first and put plainly."""
+
+
+class InstalledCrdError(PinnaceError):
+    """The installed CRD of Backups is not one that can be written to as asked."""
+
+    def __init__(self, *, reason: str, fix: str) -> None:
+        self.reason = reason
+        self.fix = fix
+        super().__init__(f"CustomResourceDefinition backups.velero.io: {reason}; {fix}")

@@ -7,24 +7,33 @@ from typing import Any
 from pinnace import engine
 from pinnace.backup.prepare import Prepared
 from pinnace.collect.item_collector import CollectedList
-from pinnace.velero.backup import Backup
+from pinnace.velero.backup import Backup, BackupSpec
+from pinnace.velero.label import STORAGE_LOCATION_LABEL, valid_name
+from pinnace.velero.server_defaults import ServerDefaults, cluster_annotations, default_filters, default_spec
 
 __all__ = ["manifest", "with_cluster_version"]
 
 
 def with_cluster_version(backup: Backup, version: Mapping[str, str], *, ttl_seconds: float) -> Backup:
-    """Annotate the Backup with the cluster's version as Velero does, and put the defaulted ttl into its spec."""
-    prefix = "velero.io/source-cluster-k8s"
-    annotations = {
-        f"{prefix}-gitversion": version["gitVersion"],
-        f"{prefix}-major-version": version["major"],
-        f"{prefix}-minor-version": version["minor"],
-    }
+    """Complete the Backup as a Velero server would have: its defaults, label and annotations.
+
+    A Velero that syncs the backup puts its own location's name in the place of `default`.
+    """
+    defaults = ServerDefaults(backup_ttl_seconds=ttl_seconds)
+    spec = default_spec(backup.spec.to_document(), defaults)
+    spec["storageLocation"] = backup.spec.storage_location or defaults.storage_location
+    spec = default_filters(spec, namespaces_everything=_takes_all_namespaces(backup.spec))
     return replace(
         backup,
-        annotations={**backup.annotations, **annotations},
-        spec=replace(backup.spec, ttl_seconds=ttl_seconds),
+        labels={**backup.labels, STORAGE_LOCATION_LABEL: valid_name(spec["storageLocation"])},
+        annotations={**backup.annotations, **cluster_annotations(version, defaults)},
+        spec=BackupSpec.from_document(spec),
+        status=replace(backup.status, others={**backup.status.others, "hookStatus": {}}),
     )
+
+
+def _takes_all_namespaces(spec: BackupSpec) -> bool:
+    return set(spec.included_namespaces) <= {"*"} and not spec.excluded_namespaces
 
 
 def manifest(

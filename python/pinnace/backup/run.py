@@ -87,7 +87,7 @@ def run(
             sink = stack.enter_context(
                 ArchiveSink(archive, store, observer=observer or Observer(), log=log, results=results)
             )
-            prepared = prepare(client, backup.spec, options=options, results=results, log=log)
+            prepared = prepare(client, backup, options=options, results=results, log=log)
             sink.expect(prepared)
             lists = tuple(_collect(prepared, client=client, sink=sink, options=options, results=results, log=log))
             digest = sink.finish()

@@ -39,11 +39,14 @@ def run(
     include_cluster_resources: Annotated[
         bool | None, typer.Option("--include-cluster-resources/--no-include-cluster-resources")
     ] = None,
-    selector: Annotated[str, typer.Option("--selector", "-l", help="Labels that items must have: a=b,c=d.")] = "",
-    or_selector: Annotated[str, typer.Option(help="Selectors of which one must match: a=b or c=d.")] = "",
+    selector: Annotated[
+        str, typer.Option("--selector", "-l", help="Labels that items must have: a=b,c!=d,e in (f,g),!h.")
+    ] = "",
+    or_selector: Annotated[str, typer.Option(help="Selectors of which one must match: a=b or c in (d,e).")] = "",
     ttl: Annotated[str, typer.Option(help="How long to keep it, as 720h0m0s.")] = "",
     ordered_resources: Annotated[str, typer.Option(help="Items to take first: pods=ns/a,ns/b;nodes=n.")] = "",
     labels: Annotated[str, typer.Option(help="Labels of the Backup: a=b,c=d.")] = "",
+    annotations: Annotated[str, typer.Option(help="Annotations of the Backup: a=b,c=d.")] = "",
     from_file: Annotated[
         Path | None, typer.Option(help="A Backup manifest whose spec is taken; no filter flags then.")
     ] = None,
@@ -70,7 +73,7 @@ def run(
         raise UsageError(f"--consistency {consistency}: give revision or kind")
     if compression not in ("fast", "default", "small"):
         raise UsageError(f"--compression {compression}: give fast, default or small")
-    backup = backup_flags.read_backup(name, spec=spec, labels=labels, from_file=from_file)
+    backup = backup_flags.read_backup(name, spec=spec, labels=labels, annotations=annotations, from_file=from_file)
     with ProgressDisplay() as display:
         outcome = run_backup(
             backup,

@@ -1,8 +1,11 @@
-"""Label values as Velero shortens them (pkg/label/label.go)."""
+"""Labels of Velero, and values as it shortens them (pkg/label/label.go)."""
 
 import hashlib
 
-__all__ = ["valid_name"]
+__all__ = ["EXCLUDE_FROM_BACKUP_LABEL", "STORAGE_LOCATION_LABEL", "valid_name"]
+
+EXCLUDE_FROM_BACKUP_LABEL = "velero.io/exclude-from-backup"
+STORAGE_LOCATION_LABEL = "velero.io/storage-location"
 
 _MOST_CHARACTERS = 63
 _HASH_CHARACTERS = 6
