@@ -82,8 +82,12 @@ def _archived(store: BackupStore) -> Iterator[tuple[Item, TarEntry]]:
 
 
 def _extract_member(store: BackupStore, line: IndexLine) -> bytes:
-    member = store.read(store.keys.archive, offset=line.member_offset, length=line.member_bytes)
     where = f"{store.location}: {line.item_name}"
+    if line.member_bytes > _LARGEST_MEMBER_BYTES:
+        raise VerificationError(
+            f"{where}: the index names a gzip member of {line.member_bytes:,} bytes; none is so large"
+        )
+    member = store.read(store.keys.archive, offset=line.member_offset, length=line.member_bytes)
     try:
         inflated = zlib.decompressobj(_GZIP_WINDOW).decompress(member, _LARGEST_MEMBER_BYTES)
     except zlib.error as error:

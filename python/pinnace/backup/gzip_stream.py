@@ -24,8 +24,6 @@ class Member:
     plain_offset: int
 
 
-
-
 class GzipStream:
     """A reader over an object's bytes; what is no gzip is a MalformedObjectError that names key and byte."""
 
@@ -98,9 +96,7 @@ class GzipStream:
         if self._inflate.eof:
             self._input = self._inflate.unused_data
             end = self.compressed_bytes - len(self._input)
-            self.ended_members.append(
-                Member(self._member_offset, end - self._member_offset, self._member_plain_offset)
-            )
+            self.ended_members.append(Member(self._member_offset, end - self._member_offset, self._member_plain_offset))
             self._member_offset, self._member_plain_offset = end, self._made
             self._inflate = zlib.decompressobj(_GZIP_WINDOW)
         else:
