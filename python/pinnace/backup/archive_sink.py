@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from pinnace.backup.item_log import ItemLog
 from pinnace.backup.log import VeleroLog
+from pinnace.backup.progress import Observer
 from pinnace.collect.plan import ListRequest
 from pinnace.engine import Archive, Digest, Page, PageSummary
 from pinnace.store.backup_store import BackupStore
@@ -14,7 +15,6 @@ from pinnace.velero.results import Results
 
 if TYPE_CHECKING:
     from pinnace.backup.prepare import Prepared
-    from pinnace.backup.run import Observer
 
 __all__ = ["ArchiveSink"]
 
@@ -23,7 +23,7 @@ class ArchiveSink:
     """The three streams of a backup (archive, index, resource list); leaving it without `commit()` aborts them."""
 
     def __init__(
-        self, archive: Archive, store: BackupStore, *, observer: "Observer", log: VeleroLog, results: Results
+        self, archive: Archive, store: BackupStore, *, observer: Observer, log: VeleroLog, results: Results
     ) -> None:
         self._archive = archive
         self._observer = observer
@@ -59,7 +59,7 @@ class ArchiveSink:
         """Tell the observer what is coming."""
         kinds = {probe.request.resource.group_resource for probe in prepared.probes}
         self._observer.planned(kind_count=len(kinds), list_count=len(prepared.probes), item_count=prepared.item_count)
-        self._log.info(f"Collecting {prepared.item_count} items", lists=len(prepared.probes))
+        self._log.info(message=f"Collecting {prepared.item_count} items", lists=len(prepared.probes))
 
     def open(self, request: ListRequest, *, described: str, skip_items: int, skip_uid: str | None) -> Page:
         """Open the archive's next page."""

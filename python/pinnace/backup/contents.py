@@ -34,6 +34,15 @@ class Item:
         """The item as `extract` takes it."""
         return item_name(self.group_resource, namespace=self.namespace, name=self.name)
 
+    def to_document(self) -> dict[str, str | int]:
+        """Give it as `--output json` has it."""
+        return {
+            "groupResource": self.group_resource,
+            "namespace": self.namespace,
+            "name": self.name,
+            "bytes": self.size_bytes,
+        }
+
 
 def items(store: BackupStore) -> Iterator[Item]:
     """Give every item once, in the order of the archive; holds one of them."""

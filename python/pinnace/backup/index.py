@@ -57,11 +57,22 @@ def index_lines(stream: GzipStream) -> Iterator[IndexLine]:
 
 def _parse(line: Any) -> IndexLine:
     member_offset, member_bytes = line["member"]
-    texts = [line[key] for key in ("groupResource", "apiVersion", "kind", "namespace", "name", "sha256")]
-    numbers = [member_offset, member_bytes, line["offset"], line["length"]]
-    if not all(isinstance(text, str) for text in texts) or not _SHA256.fullmatch(texts[-1]):
+    parsed = IndexLine(
+        group_resource=line["groupResource"],
+        api_version=line["apiVersion"],
+        kind=line["kind"],
+        namespace=line["namespace"],
+        name=line["name"],
+        member_offset=member_offset,
+        member_bytes=member_bytes,
+        offset=line["offset"],
+        length=line["length"],
+        sha256=line["sha256"],
+    )
+    texts = (parsed.group_resource, parsed.api_version, parsed.kind, parsed.namespace, parsed.name, parsed.sha256)
+    if not all(isinstance(text, str) for text in texts) or not _SHA256.fullmatch(parsed.sha256):
         raise ValueError("a text is wanted where there is none")
+    numbers = (member_offset, member_bytes, parsed.offset, parsed.length)
     if not all(type(number) is int and number >= 0 for number in numbers):
         raise ValueError("a number is wanted where there is none")
-    group_resource, api_version, kind, namespace, name, sha256 = texts
-    return IndexLine(group_resource, api_version, kind, namespace, name, *numbers, sha256)
+    return parsed

@@ -9,6 +9,7 @@ from pinnace.backup import documents
 from pinnace.backup.archive_sink import ArchiveSink
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.prepare import Prepared, prepare
+from pinnace.backup.progress import Observer
 from pinnace.collect.item_collector import CollectedList, ItemCollector
 from pinnace.engine import Archive, Digest
 from pinnace.errors import ValidationFailedError
@@ -48,16 +49,6 @@ class Outcome:
     results: Results
     lists: tuple[CollectedList, ...]
     digest: Digest
-
-
-class Observer:
-    """Told how far a run is; the default says nothing."""
-
-    def planned(self, *, kind_count: int, list_count: int, item_count: int) -> None:
-        """The probe is done."""
-
-    def progressed(self, *, group_resource: str, item_count: int, page_bytes: int) -> None:
-        """A page went into the archive; counts are of the whole run."""
 
 
 def run(
@@ -164,7 +155,7 @@ def _commit(
     """Write the small objects, end the streams, and make all of it visible by the metadata, last."""
     for entry in results.closing_entries():
         log.entry(entry)
-    log.info(f"Backed up a total of {digest.item_count} items")
+    log.info(message=f"Backed up a total of {digest.item_count} items")
     log.commit()
     sink.commit()
     finished = backup.with_status(

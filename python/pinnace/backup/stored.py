@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +17,36 @@ __all__ = [
     "Manifest",
     "StoredResult",
     "digest",
+    "log",
     "read_backup",
     "read_json",
     "read_manifest",
     "read_results",
-    "required",
 ]
 
 _LARGEST_BYTES = 256 << 20
 """Gunzipped. Ours are bounded (10,000 results); Velero writes a result for each log line, and 200 bytes are usual."""
+
+_FIELDS: Mapping[str, Mapping[type, tuple[str, ...]]] = {
+    "metadata": {str: ("name", "namespace", "creationTimestamp"), dict: ("labels", "annotations")},
+    "spec": {
+        str: ("ttl", "storageLocation"),
+        bool: ("includeClusterResources",),
+        dict: ("labelSelector", "orderedResources"),
+        list: (
+            "includedNamespaces", "excludedNamespaces", "includedResources", "excludedResources",
+            "includedClusterScopedResources", "excludedClusterScopedResources", "includedNamespaceScopedResources",
+            "excludedNamespaceScopedResources", "orLabelSelectors",
+        ),
+    },
+    "status": {
+        str: ("phase", "startTimestamp", "completionTimestamp", "expiration", "failureReason", "formatVersion"),
+        int: ("errors", "warnings", "backupItemOperationsAttempted"),
+        dict: ("progress",),
+        list: ("validationErrors",),
+    },
+}  # fmt: skip
+"""The fields of a Backup that are read here, by the type that their CRD gives them."""
 
 _CLOSING = re.compile(r"(?: resource: /[^ ]*)? message: /and ([0-9]+) more like it: ")
 
@@ -65,13 +86,6 @@ class Manifest:
     """Bytes and SHA-256 of the other objects, by file name; empty in a manifest that does not have them."""
 
 
-def required(store: BackupStore, key: str, *, what: str) -> None:
-    """Refuse a backup that lacks an object; ItemNotFoundError, or BackupNotFoundError."""
-    store.read_metadata()
-    if not store.has(key):
-        raise ItemNotFoundError(f"{store.location}: backup {store.backup_name} has no {what}: {key} is not there")
-
-
 def read_json(store: BackupStore, key: str) -> Any:
     """Read a gzipped JSON document; None for `null`, ObjectNotFoundError where there is none."""
     stream = GzipStream(store.chunks(key), location=store.location, key=key)
@@ -88,13 +102,27 @@ def read_backup(store: BackupStore) -> dict[str, Any]:
     reason = ""
     if not isinstance(document, dict) or document.get("kind") != "Backup" or document.get("apiVersion") != API_VERSION:
         reason = f"it is no Backup of {API_VERSION}"
-    elif not all(isinstance(document.get(part) or {}, dict) for part in ("metadata", "spec", "status")):
-        reason = "metadata, spec and status are wanted as mappings"
+    elif wrong := _wrong_field(document):
+        reason = f"its {wrong} is not of the type that a Backup has there"
     elif (document.get("metadata") or {}).get("name") != store.backup_name:
         reason = f"its metadata.name is not {store.backup_name}"
     if reason:
         raise MalformedObjectError(location=store.location, key=key, reason=reason)
     return {**document, **{part: document.get(part) or {} for part in ("metadata", "spec", "status")}}
+
+
+def _wrong_field(document: Mapping[str, Any]) -> str:
+    """Name a field of another type than the CRD allows; null is allowed anywhere."""
+    for part, types in _FIELDS.items():
+        fields = document.get(part)
+        if fields is not None and not isinstance(fields, dict):
+            return part
+        for wanted, names in types.items():
+            for name in names:
+                value = (fields or {}).get(name)
+                if value is not None and type(value) is not wanted:
+                    return f"{part}.{name}"
+    return ""
 
 
 def read_results(store: BackupStore) -> list[StoredResult] | None:
@@ -145,6 +173,8 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
     for entry in document["lists"]:
         kind = (str(entry["groupResource"]), str(entry["apiVersion"]))
         counts[kind] = counts.get(kind, 0) + _number(entry["items"])
+        if not all(isinstance(entry.get(name, []), list) for name in ("resourceVersions", "warnings")):
+            raise TypeError("a list is wanted")
         if entry.get("error") or entry.get("brokeOff"):
             uncounted.add(kind)
     return Manifest(
@@ -166,6 +196,17 @@ def _number(value: Any) -> int:
     if type(value) is not int or value < 0:
         raise ValueError(f"a count is wanted, not {value!r}")
     return value
+
+
+def log(store: BackupStore) -> Iterator[bytes]:
+    """Give the log in pieces; ItemNotFoundError where none was uploaded."""
+    key = store.keys.log
+    store.read_metadata()
+    if not store.has(key):
+        raise ItemNotFoundError(
+            f"{store.location}: backup {store.backup_name} has no log: {key} is not there, though the backup is"
+        )
+    return GzipStream(store.chunks(key), location=store.location, key=key).pieces()
 
 
 def digest(store: BackupStore, key: str) -> tuple[int, str]:

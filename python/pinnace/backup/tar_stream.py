@@ -1,4 +1,4 @@
-"""Reads an archive's tar entries from a stream, one at a time: what Go's `archive/tar` and pinnace write, and no more."""
+"""Reads an archive's tar entries from a stream, one at a time: those that Go's `archive/tar` and pinnace write."""
 
 import re
 from collections.abc import Iterator

@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter, deque
 from collections.abc import Iterator
+from typing import NoReturn
 
 from pinnace.backup import index, stored
 from pinnace.backup.gzip_stream import GzipStream, Member
@@ -88,15 +89,15 @@ class OwnBackup:
         if first is None or first.path != paths[0]:
             found = "nothing" if first is None else first.path
             self._differ(f"{line.item_name}: its file {unversioned} is wanted next in the archive, not {found}")
-        copies = [first, *(entry for _ in paths[1:] if (entry := next(entries, None)) is not None)]
+        second = next(entries, None) if len(paths) == 2 else first
         if hashlib.sha256(first.body).hexdigest() != line.sha256:
             self._differ(f"{line.item_name} is not what the index says: SHA-256 differs")
         if len(first.body) != line.length:
             self._differ(f"{line.item_name}: the index says {line.length} bytes, its file has {len(first.body)}")
-        if [entry.path for entry in copies] != list(paths) or any(entry.body != first.body for entry in copies):
+        if second is None or second.path != paths[-1] or second.body != first.body:
             self._differ(f"{line.item_name}: its second copy {paths[-1]} is missing or differs from the first")
-        if any(entry.mode != _MODE for entry in copies):
-            self._differ(f"{line.item_name}: a file has mode {copies[-1].mode:04o}, not 0755")
+        if first.mode != _MODE or second.mode != _MODE:
+            self._differ(f"{line.item_name}: a file has a mode other than 0755")
         places.claim(line, first)
 
     def _compare_digests(self, archive: GzipStream, lines: GzipStream) -> None:
@@ -117,7 +118,7 @@ class OwnBackup:
         if counts.total() != self._manifest.item_count:
             self._differ(f"{counts.total()} items, but the manifest says {self._manifest.item_count}")
 
-    def _differ(self, sentence: str) -> None:
+    def _differ(self, sentence: str) -> NoReturn:
         raise VerificationError(f"{self._store.location}: backup {self._store.backup_name}: {sentence}")
 
 
