@@ -10,6 +10,7 @@ import typer
 
 from pinnace.cli import human
 from pinnace.cli.backup_run import run
+from pinnace.cli.help import GroupedCommand
 from pinnace.cli.options import OUTPUT, Format, Name, StoreUrl, configure
 from pinnace.cli.output import Output, show, show_each
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "open_backup"]
 
 app = typer.Typer(name="backup", no_args_is_help=True, help="Make backups, list them, prove them, read from them.")
-app.command()(run)
+app.command(cls=GroupedCommand)(run)
 
 
 def open_backup(url: str, name: str) -> "BackupStore":
@@ -33,7 +34,7 @@ def open_backup(url: str, name: str) -> "BackupStore":
     return BackupStore(store, name)
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def get(store: StoreUrl = None, output: Format = Output.TABLE) -> None:
     """List the backups of a store, with the columns of `velero backup get`."""
     from pinnace.backup.description import stored_backups
@@ -68,7 +69,7 @@ def _row(backup: Mapping[str, Any], *, now: datetime) -> dict[str, object]:
     }
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def describe(
     name: Name,
     store: StoreUrl = None,
@@ -107,7 +108,7 @@ def _document(description: "Description", *, names: Mapping[str, list[str]]) -> 
     return {**document, "resourceList": names} if names else document
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def logs(name: Name, store: StoreUrl = None) -> None:
     """Print a backup's log."""
     from pinnace.backup import stored
@@ -117,7 +118,7 @@ def logs(name: Name, store: StoreUrl = None) -> None:
         sys.stdout.buffer.write(piece)
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def download(
     name: Name,
     store: StoreUrl = None,
@@ -139,7 +140,7 @@ def download(
     print(download_archive(opened, to or Path(f"{name}.tar.gz")))
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def contents(name: Name, store: StoreUrl = None, output: Format = Output.TABLE) -> None:
     """List a backup's items, one a line, as `extract` takes them."""
     from pinnace.backup.contents import items
@@ -148,7 +149,7 @@ def contents(name: Name, store: StoreUrl = None, output: Format = Output.TABLE) 
     show_each(((item.item_name, item.to_document()) for item in found), output=output)
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def verify(name: Name, store: StoreUrl = None, output: Format = Output.TABLE) -> None:
     """Prove that a backup is whole; exit code 5 and one sentence at the first difference.
 
@@ -170,7 +171,7 @@ def verify(name: Name, store: StoreUrl = None, output: Format = Output.TABLE) ->
         show(document, output=output, rows=[])
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def extract(
     name: Name,
     item: Annotated[str, typer.Argument(help="deployments.apps/namespace/name, or nodes/name.", metavar="ITEM")],
@@ -183,7 +184,7 @@ def extract(
     sys.stdout.buffer.write(extract_item(opened, item) + b"\n")
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def cleanup(
     older_than: Annotated[str, typer.Option(help="Only uploads that began before that long, as 24h.")],
     store: StoreUrl = None,

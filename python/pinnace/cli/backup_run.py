@@ -26,11 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 BACKUP = "Backup"
-_GLOBS = "globs allowed; comma-separated or repeated"
 
 
 def _names(what: str, example: str) -> Any:
-    return typer.Option(rich_help_panel=FILTERS, metavar="NAMES", help=f"{what} ({_GLOBS}), as {example}.")
+    return typer.Option(rich_help_panel=FILTERS, metavar="NAMES", help=f"{what}, as {example}. Globs; repeatable.")
 
 
 def run(

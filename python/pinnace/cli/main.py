@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pinnace.cli import backup, cluster
+from pinnace.cli.help import HELP_WIDTH
 from pinnace.cli.output import Output, show
 from pinnace.errors import InterruptedRun, PinnaceError
 from pinnace.settings import Settings
@@ -19,6 +20,8 @@ app = typer.Typer(
     name="pinnace",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings=HELP_WIDTH,
     help="Backups of a Kubernetes cluster's objects in Velero's format, in fixed memory.",
 )
 app.add_typer(backup.app)
