@@ -128,6 +128,7 @@ class _Places:
     def __init__(self, archive: GzipStream) -> None:
         self._archive = archive
         self._claims: deque[tuple[Member, str]] = deque()
+        self._ended: deque[Member] = deque()
 
     def claim(self, line: IndexLine, entry: TarEntry) -> None:
         """Take what the index says of an item whose file was just read."""
@@ -143,12 +144,18 @@ class _Places:
             self._fail(*self._claims[0])
 
     def _compare(self) -> None:
-        for member in self._archive.ended_members:
-            while self._claims and self._claims[0][0].plain_offset <= member.plain_offset:
-                claimed, item_name = self._claims.popleft()
-                if claimed != member:
-                    self._fail(claimed, item_name)
+        """Compare claims of members that ended; those of the one that goes on wait."""
+        self._ended.extend(self._archive.ended_members)
         self._archive.ended_members.clear()
+        while self._claims:
+            claimed, item_name = self._claims[0]
+            while self._ended and self._ended[0].plain_offset < claimed.plain_offset:
+                self._ended.popleft()
+            if not self._ended:
+                return
+            if self._ended[0] != claimed:
+                self._fail(claimed, item_name)
+            self._claims.popleft()
 
     def _fail(self, claimed: Member, item_name: str) -> None:
         raise VerificationError(
