@@ -57,9 +57,9 @@ def _results(description: Description) -> Iterator[str]:
         count = status.get(f"{severity}s", 0)
         kept = [result for result in description.results or () if result.severity == severity]
         if not kept:
-            yield f"{title}:  {count}" + (" (there are no results to read)" if count else "")
+            yield f"{title + ':':10} {count}" + (" (there are no results to read)" if count else "")
             continue
-        yield f"{title}:  {count}"
+        yield f"{title + ':':10} {count}"
         yield from _places(kept)
     yield ""
 

@@ -5,12 +5,13 @@ After a wanted change: `python tests/unit/cli/test_help.py` writes the snapshots
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from pinnace.cli.help import GroupedCommand
 from pinnace.cli.main import app
 
 _SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -44,6 +45,28 @@ def test_help_is_the_snapshot(command: str) -> None:
 
 def test_no_snapshot_is_of_a_command_that_is_gone() -> None:
     assert sorted(path.name for path in _SNAPSHOTS.iterdir()) == sorted(snapshot_of(each).name for each in _COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "value"),
+    [
+        ([], None),
+        (["--switch"], True),
+        (["--switch=true"], True),
+        (["--no-switch"], False),
+        (["--switch=false"], False),
+    ],
+)
+def test_switches_are_spelled_as_go_spells_them_too(arguments: list[str], value: bool | None) -> None:
+    """`velero backup create` takes `--include-cluster-resources=true`."""
+    small = typer.Typer()
+
+    @small.command(cls=GroupedCommand)
+    def show(switch: Annotated[bool | None, typer.Option("--switch/--no-switch")] = None) -> None:
+        print(switch)
+
+    shown = CliRunner().invoke(small, arguments)
+    assert (shown.exit_code, shown.stdout) == (0, f"{value}\n"), shown.output
 
 
 if __name__ == "__main__":
