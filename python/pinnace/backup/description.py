@@ -36,7 +36,7 @@ def describe(store: BackupStore) -> Description:
         backup=backup,
         manifest=stored.read_manifest(store),
         results=None if results is None else tuple(results),
-        kind_counts=counts,
+        kind_counts=None if counts is None else dict(counts),
         archive_bytes=store.size(store.keys.archive) if store.has(store.keys.archive) else None,
     )
 
