@@ -19,6 +19,7 @@ __all__ = [
     "KubeError",
     "LeaseLostError",
     "LocationError",
+    "MalformedObjectError",
     "MalformedPageError",
     "ObjectExistsError",
     "ObjectNotFoundError",
@@ -58,6 +59,16 @@ class VerificationError(PinnaceError):
     """A stored backup that is not what its manifest and index say."""
 
     exit_code = 5
+
+
+class MalformedObjectError(VerificationError):
+    """An object of a backup whose bytes are not what an object of that key holds; `key` names it."""
+
+    def __init__(self, *, location: str, key: str, reason: str) -> None:
+        self.location = location
+        self.key = key
+        self.reason = reason
+        super().__init__(f"{location}: {key}: {reason}")
 
 
 class InterruptedRun(BaseException):
@@ -178,7 +189,7 @@ class AttemptLostError(PinnaceError):
 
 
 class ItemNotFoundError(PinnaceError):
-    """The backup's index has no such item."""
+    """The backup has no such item, or no object of that kind (a log that was never uploaded)."""
 
     exit_code = 6
 

@@ -9,6 +9,7 @@ from pinnace.backup import documents
 from pinnace.backup.archive_sink import ArchiveSink
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.prepare import Prepared, prepare
+from pinnace.backup.progress import Observer
 from pinnace.collect.item_collector import CollectedList, ItemCollector
 from pinnace.engine import Archive, Digest
 from pinnace.errors import ValidationFailedError
@@ -28,12 +29,16 @@ _DEFAULT_TTL_SECONDS = 30 * 24 * 3600.0
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run; `client_page_size` None adapts pages, 0 is unpaged; `level` is the engine's compression."""
+    """How to run; `client_page_size` None adapts pages, 0 is unpaged; `level` is the engine's compression.
+
+    `log_level` is that of the log object: debug, info, warning or error; at debug it has a line for each item.
+    """
 
     consistency: str = "revision"
     client_page_size: int | None = None
     level: str = "default"
     threads: int = 2
+    log_level: str = "info"
 
 
 @dataclass(frozen=True)
@@ -44,16 +49,6 @@ class Outcome:
     results: Results
     lists: tuple[CollectedList, ...]
     digest: Digest
-
-
-class Observer:
-    """Told how far a run is; the default says nothing."""
-
-    def planned(self, *, list_count: int, item_count: int) -> None:
-        """The probe is done."""
-
-    def progressed(self, *, group_resource: str, item_count: int, page_bytes: int) -> None:
-        """A page went into the archive; counts are of the whole run."""
 
 
 def run(
@@ -77,7 +72,9 @@ def run(
     backup = _started(backup, client=client, started=started)
     try:
         with ExitStack() as stack:
-            log = stack.enter_context(VeleroLog(store.open(store.keys.log), backup=backup, clock=clock))
+            log = stack.enter_context(
+                VeleroLog(store.open(store.keys.log), backup=backup, clock=clock, level=options.log_level)
+            )
             results = Results(log.entry)
             if leftovers.objects or leftovers.uploads:
                 log.info(
@@ -156,6 +153,8 @@ def _commit(
     sink: ArchiveSink,
 ) -> Outcome:
     """Write the small objects, end the streams, and make all of it visible by the metadata, last."""
+    for entry in results.closing_entries():
+        log.entry(entry)
     log.info(message=f"Backed up a total of {digest.item_count} items")
     log.commit()
     sink.commit()
@@ -167,16 +166,16 @@ def _commit(
         total_items=digest.item_count,
         items_backed_up=digest.item_count,
     )
-    manifest = documents.manifest(finished, digest, prepared=prepared, lists=lists)
-    for key, document in (
-        (store.keys.pod_volume_backups, None),
-        (store.keys.volume_snapshots, None),
-        (store.keys.item_operations, []),
-        (store.keys.volume_info, []),
-        (store.keys.results, results.to_document()),
-        (store.keys.manifest, manifest),
-    ):
-        store.put(key, encode.gzipped(encode.compact(document)))
-    if warning := store.commit_metadata(encode.indented(finished.to_document())):
+    metadata = encode.indented(finished.to_document())
+    bodies = documents.companions(store.keys, results)
+    objects = {key: documents.digest_of(body) for key, body in {**bodies, store.keys.metadata: metadata}.items()}
+    objects |= {store.keys.log: log.digest, store.keys.resource_list: sink.resource_list_digest}
+    manifest = documents.manifest(
+        finished, digest, prepared=prepared, lists=lists, broken_off_kinds=sink.broken_off_kinds, objects=objects
+    )
+    bodies[store.keys.manifest] = encode.gzipped(encode.compact(manifest))
+    for key, body in bodies.items():
+        store.put(key, body)
+    if warning := store.commit_metadata(metadata):
         results.add_warning(warning)
     return Outcome(finished, results, lists, digest)

@@ -108,6 +108,14 @@ class BackupStore:
         self.read_metadata()
         return self._store.chunks(key)
 
+    def has(self, key: str) -> bool:
+        """Tell whether there is an object of that key; backups of other tools and versions lack some."""
+        return self._store.exists(key)
+
+    def size(self, key: str) -> int:
+        """Tell an object's length."""
+        return self._store.size(key)
+
     def read_metadata(self) -> bytes:
         """Read `velero-backup.json`."""
         return self.read(self.keys.metadata)
