@@ -15,9 +15,9 @@ _KEY = "job.yaml"
 
 _POD_FIELDS = frozenset(
     {
-        "affinity", "dnsConfig", "dnsPolicy", "hostAliases", "imagePullSecrets", "nodeName", "nodeSelector", "overhead",
-        "preemptionPolicy", "priorityClassName", "runtimeClassName", "schedulerName", "schedulingGates",
-        "terminationGracePeriodSeconds", "tolerations", "topologySpreadConstraints",
+        "affinity", "dnsConfig", "dnsPolicy", "hostAliases", "imagePullSecrets", "nodeName", "nodeSelector",
+        "preemptionPolicy", "priorityClassName", "runtimeClassName", "schedulerName", "terminationGracePeriodSeconds",
+        "tolerations", "topologySpreadConstraints",
     }
 )  # fmt: skip
 """Where and when the pod runs. The Job's promises (isolation, rights, memory, one writer) rest on all the others."""
