@@ -83,7 +83,7 @@ def _running(job: Mapping[str, Any], ordered: Sequence[Mapping[str, Any]]) -> Jo
     attempt = max(failed_count, 1) if _condition(status, "FailureTarget") else failed_count + 1
     last_reason = "its pod is gone: somebody deleted it, or its node was removed" if failed_count else ""
     for pod in ordered:
-        if pod_reason.phase(pod) in _ENDED:
+        if pod_reason.phase(pod) == "Failed":
             last_reason = pod_reason.end_reason(pod, memory_limit=_memory_limit(job))
     return JobState(
         State.RUNNING,

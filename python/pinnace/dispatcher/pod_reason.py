@@ -57,7 +57,7 @@ def end_reason(pod: Mapping[str, Any], *, memory_limit: str) -> str:
     """Say how a pod ended; what the cluster did to it comes before what its process said of that."""
     name, node = pod["metadata"]["name"], _node(pod)
     status, ended = pod.get("status") or {}, termination.terminated(pod)
-    message = str(status.get("message") or "").strip()
+    message = str(status.get("message") or "").strip().rstrip(".")
     if is_out_of_memory(pod):
         return (
             f"pod {name} was OOMKilled (exit code {ended.get('exitCode', _KILLED)}) at its memory limit of "
@@ -65,8 +65,7 @@ def end_reason(pod: Mapping[str, Any], *, memory_limit: str) -> str:
         )
     if status.get("reason") == "Evicted":
         return (
-            f"pod {name} was evicted from node {node}: {message or 'the node ran short of something'}; "
-            "free that node, or choose another by podSpec in ConfigMap pinnace-job"
+            f"pod {name} was evicted from node {node}: {message or 'the node ran short of something'}{_room(message)}"
         )
     if disrupted := _condition(pod, "DisruptionTarget", status="True"):
         return _disruption(disrupted, pod_name=name, node=node)
@@ -96,6 +95,13 @@ def stuck_reason(pod: Mapping[str, Any], *, now: datetime, missing_secret: str) 
     # From when it had a node: a cluster that grows on demand may take minutes to have one.
     since = scheduled.get("lastTransitionTime") or metadata["creationTimestamp"]
     return _unstarted_reason(pod, waited=now - _time(since), missing_secret=missing_secret)
+
+
+def _room(message: str) -> str:
+    """What helps where the node was short; a pod that went over a limit of its own would do so elsewhere too."""
+    if "exceeds the" in message:
+        return ""
+    return "; free that node, or choose another by podSpec in ConfigMap pinnace-job"
 
 
 def _disruption(condition: Mapping[str, Any], *, pod_name: str, node: str) -> str:
