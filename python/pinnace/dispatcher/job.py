@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pinnace.dispatcher.job_overrides import JobOverrides
+from pinnace.dispatcher.termination import CONTAINER_NAME
 from pinnace.velero.label import valid_name
 
 __all__ = [
@@ -157,13 +158,18 @@ def _owner(backup: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _failure_rules() -> list[dict[str, Any]]:
-    """A fatal exit code ends the Job; everything else (eviction, node loss, SIGKILL) counts as one attempt."""
+    """The first rule that matches decides.
+
+    A disrupted pod (eviction, drain, node loss) counts as one attempt whatever its process ended with, since a node
+    that goes away breaks requests before it stops the process. Then a fatal exit code ends the Job; SIGKILL and the
+    like match no rule and count as one attempt.
+    """
     return [
+        {"action": "Count", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
         {
             "action": "FailJob",
-            "onExitCodes": {"containerName": "backup", "operator": "In", "values": list(_EXIT_FATAL)},
+            "onExitCodes": {"containerName": CONTAINER_NAME, "operator": "In", "values": list(_EXIT_FATAL)},
         },
-        {"action": "Count", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
     ]
 
 
@@ -201,12 +207,11 @@ def _pod_spec(backup: Mapping[str, Any], *, settings: JobSettings, access: Store
 
 def _container(backup: Mapping[str, Any], *, settings: JobSettings, access: StoreAccess) -> dict[str, Any]:
     overrides = settings.overrides
-    resources = {"memory": settings.memory, "cpu": settings.cpu}
     mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the mount of an emptyDir, not a shared folder
     if access.secret_name:
         mounts.append({"name": CREDENTIALS_VOLUME, "mountPath": CREDENTIALS_FOLDER, "readOnly": True})  # type: ignore[dict-item]
     return {
-        "name": "backup",
+        "name": CONTAINER_NAME,
         "image": settings.image,
         "imagePullPolicy": settings.image_pull_policy,
         "args": ["backup", "job", str(backup["metadata"]["name"])],
@@ -216,10 +221,7 @@ def _container(backup: Mapping[str, Any], *, settings: JobSettings, access: Stor
             {"name": "PINNACE_ATTEMPT_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
             *overrides.env,
         ],
-        "resources": {
-            "requests": overrides.resources.get("requests", resources),
-            "limits": overrides.resources.get("limits", resources),
-        },
+        "resources": _resources(settings),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -229,6 +231,17 @@ def _container(backup: Mapping[str, Any], *, settings: JobSettings, access: Stor
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
     }
+
+
+def _resources(settings: JobSettings) -> dict[str, Any]:
+    given = settings.overrides.resources
+    limits = {"memory": settings.memory, "cpu": settings.cpu, **given.get("limits", {})}
+    requests = {**limits, **given.get("requests", {})}
+    return {"requests": _without_null(requests), "limits": _without_null(limits)}
+
+
+def _without_null(quantities: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: quantity for name, quantity in quantities.items() if quantity is not None}
 
 
 def _credentials_volumes(access: StoreAccess) -> list[dict[str, Any]]:

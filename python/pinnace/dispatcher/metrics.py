@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from pinnace.dispatcher.termination import Termination
 
@@ -18,6 +18,8 @@ class Metrics:
     """All families of one dispatcher; series of Backups without a schedule are there from the start, as in Velero."""
 
     def __init__(self) -> None:
+        # The library's own `_created` series have no counterpart in Velero, and double what a Prometheus stores.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._attempt = self._counter("velero_backup_attempt", "Backups that were begun.")
         self._success = self._counter("velero_backup_success", "Backups that ended as Completed.")
@@ -46,8 +48,7 @@ class Metrics:
         self._page_bytes = self._gauge("pinnace_backup_page_bytes", "Bytes of list responses of the last backup.")
         self._throttled = self._counter("pinnace_backup_throttled", "Requests that the API server answered with 429.")
         self._last_success_at: dict[str, datetime] = {}
-        for family in (self._attempt, self._success, self._partial_failure, self._failure, self._validation_failure):
-            family.labels("")
+        self._begin_without_schedule()
 
     def begun(self, backup: Mapping[str, Any]) -> None:
         """A Backup became InProgress."""
@@ -96,6 +97,13 @@ class Metrics:
     def location(self, name: str, *, is_available: bool) -> None:
         """A BackupStorageLocation was validated."""
         self._location.labels(name).set(1 if is_available else 0)
+
+    def _begin_without_schedule(self) -> None:
+        """Make the series that an alert compares with, as Velero does: nothing ended badly yet."""
+        ends = (self._success, self._partial_failure, self._failure, self._validation_failure)
+        for family in (self._attempt, *ends, self._warnings, self._items, self._item_errors):
+            family.labels("")
+        self._last_status.labels("").set(1)
 
     def _succeeded(self, schedule: str, ended: datetime) -> None:
         self._last_success_at[schedule] = max(self._last_success_at.get(schedule, ended), ended)

@@ -7,7 +7,7 @@ not yet made.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pinnace.dispatcher.job import job_name
@@ -45,10 +45,20 @@ ATTEMPT_ANNOTATION = "pinnace.io/attempt"
 _TERMINAL = ("Completed", "PartiallyFailed", "Failed")
 _LOOK_AGAIN_SECONDS = 30.0
 
+_LAST_WORDS = timedelta(minutes=2)
+"""A process writes the phase, ends, and hands over its figures by ending; how long that may take."""
+
+_KUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+"""A Job with it is resumed by Kueue when its turn has come; whoever else resumes it fights with Kueue."""
+
 
 @dataclass(frozen=True)
 class Observed:
-    """Everything that decides; `backup` is None once it is deleted."""
+    """Everything that decides; `backup` is None once it is deleted.
+
+    A `job` of None must come from the API server and not from a cache, which may be behind: with an InProgress Backup
+    it means that the Job is gone for good.
+    """
 
     backup: Mapping[str, Any] | None
     job: Mapping[str, Any] | None
@@ -85,7 +95,7 @@ class MarkInProgress:
 
 @dataclass(frozen=True)
 class ResumeJob:
-    """Let the Job's pod be made."""
+    """Make the Job's rights where a crash left none, then let its pod be made."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +116,11 @@ class NoteAttempt:
 
 @dataclass(frozen=True)
 class Fail:
-    """Write phase Failed with the reason, keep the pod's last lines as the backup's log, abort its uploads."""
+    """Write phase Failed with the reason, keep the pod's last lines as the backup's log, abort its uploads.
+
+    But where this Backup's `velero-backup.json` is in the bucket, an attempt had committed before it was ended, and the
+    phase is what that says.
+    """
 
     reason: str
     pod_name: str = ""
@@ -140,7 +154,7 @@ Step = (
 def next_step(observed: Observed) -> Step:
     """Decide."""
     backup, job = observed.backup, observed.job
-    if backup is None:
+    if backup is None or backup["metadata"].get("deletionTimestamp"):
         return DeleteJob() if job is not None else Nothing()
     phase = str((backup.get("status") or {}).get("phase") or "")
     if phase in ("", "New", "Queued", "ReadyToStart"):
@@ -162,7 +176,8 @@ def _before_start(observed: Observed, *, phase: str) -> Step:
     position = int(((observed.backup or {}).get("status") or {}).get("queuePosition") or 0)
     if observed.knows_queue and (phase != "Queued" or position != observed.place.position):
         return Enqueue(observed.place.position)
-    return Nothing()
+    # Namespaces come and go, by which two backups overlap no more.
+    return Nothing(again_after_seconds=_LOOK_AGAIN_SECONDS)
 
 
 def _in_progress(backup: Mapping[str, Any], observed: Observed) -> Step:
@@ -174,7 +189,8 @@ def _in_progress(backup: Mapping[str, Any], observed: Observed) -> Step:
     state = job_state(observed.job, observed.pods, now=observed.now, missing_secret=observed.missing_secret)
     match state.state:
         case State.SUSPENDED:
-            return ResumeJob()
+            is_kueues = _KUEUE_LABEL in (observed.job["metadata"].get("labels") or {})
+            return Nothing(again_after_seconds=_LOOK_AGAIN_SECONDS) if is_kueues else ResumeJob()
         case State.COMPLETE:
             return TakeFromBucket(state.pod_name)
         case State.FAILED | State.STUCK | State.HOPELESS:
@@ -185,8 +201,8 @@ def _in_progress(backup: Mapping[str, Any], observed: Observed) -> Step:
 
 def _running(job: Mapping[str, Any], state: JobState) -> Step:
     annotations = job["metadata"].get("annotations") or {}
-    told = int(annotations.get(ATTEMPT_ANNOTATION) or 1)
-    if state.attempt > told:
+    told = str(annotations.get(ATTEMPT_ANNOTATION, ""))
+    if state.attempt > (int(told) if told.isdecimal() else 1):
         return NoteAttempt(state.attempt, state.attempts, state.last_reason)
     if state.is_started and STARTED_ANNOTATION not in annotations:
         return NoteStart(state.pod_name)
@@ -201,9 +217,16 @@ def _with_attempt(state: JobState) -> str:
 def _at_end(job: Mapping[str, Any], observed: Observed) -> Step:
     state = job_state(job, observed.pods, now=observed.now)
     if RECORDED_ANNOTATION not in (job["metadata"].get("annotations") or {}):
+        if state.state is State.RUNNING and _just_ended(observed):
+            return Nothing(again_after_seconds=_LOOK_AGAIN_SECONDS)
         return Record(state.pod_name)
     if state.state in (State.RUNNING, State.STUCK, State.HOPELESS, State.SUSPENDED):
         # The process writes the phase and then exits; only one that was failed from outside has a Job to end.
         failed = str(((observed.backup or {}).get("status") or {}).get("phase")) == "Failed"
         return DeleteJob() if failed else Nothing(again_after_seconds=_LOOK_AGAIN_SECONDS)
     return Nothing()
+
+
+def _just_ended(observed: Observed) -> bool:
+    completed = ((observed.backup or {}).get("status") or {}).get("completionTimestamp")
+    return bool(completed) and observed.now - datetime.fromisoformat(str(completed)) < _LAST_WORDS

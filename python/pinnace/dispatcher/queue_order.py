@@ -1,6 +1,6 @@
 """Which backups may start and where the others stand in the queue (backup_queue_controller.go), decided purely."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,23 +37,30 @@ def wanted_namespaces(backup: Mapping[str, Any], *, existing: Sequence[str]) -> 
 
 
 def queue_places(
-    backups: Iterable[Mapping[str, Any]], *, existing_namespaces: Sequence[str], concurrent_backups: int
+    backups: Iterable[Mapping[str, Any]],
+    *,
+    existing_namespaces: Sequence[str],
+    concurrent_backups: int,
+    with_jobs: Collection[str] = (),
 ) -> dict[str, QueuePlace]:
-    """Give each waiting backup's place by name.
+    """Give the place of each backup that has not begun, by name.
 
     A backup starts if fewer than `concurrent_backups` run, and if none that runs or waits before it shares a namespace.
     Velero waits at any earlier runnable one too; the order by queue position, creation and name has the same effect.
+    One whose Job exists (`with_jobs`) counts as running before its phase says so, and so does ReadyToStart, which a
+    Velero server may have left. One that is being deleted has no place.
     """
-    everything = list(backups)
-    running = [backup for backup in everything if _phase(backup) in _RUNNING]
-    waiting = sorted((backup for backup in everything if _phase(backup) in _WAITING), key=_order)
+    alive = [backup for backup in backups if not _is_dying(backup) or _phase(backup) == "InProgress"]
+    begun = [backup for backup in alive if _phase(backup) in _WAITING and _name(backup) in with_jobs]
+    running = [*begun, *(backup for backup in alive if _phase(backup) in _RUNNING)]
+    waiting = [backup for backup in alive if _phase(backup) in _WAITING and _name(backup) not in with_jobs]
     free = concurrent_backups - len(running)
     taken: set[str] = set()
     for backup in running:
         taken |= wanted_namespaces(backup, existing=existing_namespaces)
-    places: dict[str, QueuePlace] = {}
+    places = {_name(backup): QueuePlace(0) for backup in running if _phase(backup) != "InProgress"}
     position = 0
-    for backup in waiting:
+    for backup in sorted(waiting, key=_order):
         wanted = wanted_namespaces(backup, existing=existing_namespaces)
         if free > 0 and not wanted & taken:
             places[_name(backup)] = QueuePlace(0)
@@ -63,6 +70,10 @@ def queue_places(
             places[_name(backup)] = QueuePlace(position)
         taken |= wanted
     return places
+
+
+def _is_dying(backup: Mapping[str, Any]) -> bool:
+    return bool(backup["metadata"].get("deletionTimestamp"))
 
 
 def _phase(backup: Mapping[str, Any]) -> str:

@@ -9,6 +9,8 @@ __all__ = ["WorkQueue"]
 
 _FIRST_RETRY_SECONDS = 0.5
 _LONGEST_RETRY_SECONDS = 60.0
+_MOST_DOUBLINGS = 7
+"""0.5 s doubled 7 times is beyond the longest pause; an outage of a day would double beyond what a float can hold."""
 
 
 class WorkQueue:
@@ -57,8 +59,8 @@ class WorkQueue:
     def failed(self, key: str) -> float:
         """End the work on a key that failed; it comes back after a pause that doubles. Gives the pause in seconds."""
         count = self._failures.get(key, 0)
-        self._failures[key] = count + 1
-        pause = float(min(_FIRST_RETRY_SECONDS * 2**count, _LONGEST_RETRY_SECONDS))
+        self._failures[key] = min(count + 1, _MOST_DOUBLINGS)
+        pause = min(_FIRST_RETRY_SECONDS * 2.0**count, _LONGEST_RETRY_SECONDS)
         self._end(key, pause)
         return pause
 
