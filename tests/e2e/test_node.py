@@ -14,7 +14,7 @@ from e2e import machine
 from e2e.node_cluster import NodeCluster, restricted_pod
 from integration.cluster_fixtures import cluster_folder
 from integration.s3_server import SeaweedServer
-from pinnace.cluster import local_cluster
+from pinnace.cluster import local_cluster, node_config
 from pinnace.cluster.node_config import PAUSE_IMAGE
 from pinnace.errors import ClusterError
 
@@ -118,18 +118,17 @@ def test_a_process_killed_from_outside_ends_the_pod_with_137(node_cluster: NodeC
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["ended", "killed"])
-def test_down_leaves_nothing_on_the_machine(second_folder: Path, killed: bool) -> None:
-    """Also after containerd and kubelet died without a word while a pod was running."""
+def test_down_leaves_nothing_on_the_machine(node_cluster: NodeCluster, second_folder: Path, killed: bool) -> None:
+    """Two nodes beside another cluster's; also after containerd and kubelet died while a pod was running."""
     before = machine.whole_machine()
-    cluster = local_cluster.up(second_folder, nodes=1)
+    cluster = local_cluster.up(second_folder, nodes=1 if killed else 2)
     tested = NodeCluster(cluster=cluster, image=PAUSE_IMAGE)
-    tested.make_namespace("left")
-    user = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
-    tested.apply(_item("v1", "Pod", "left", restricted_pod(PAUSE_IMAGE, command=["/pause"], securityContext=user)))
-    _wait_for_phase(tested, "left", "Running")
-    namespaces = {machine.mount_namespace(cluster.pids["node-1-containerd"])}
+    _run_pause(tested, namespace="left")
+    namespaces = {machine.mount_namespace(pid) for name, pid in cluster.pids.items() if name.endswith("-containerd")}
     during = machine.traces(cluster, namespaces=namespaces)
     assert [what for what, found in during.items() if not found] == []
+    addresses = {node.address for node in (*cluster.nodes, *node_cluster.cluster.nodes)}
+    assert len(addresses) == len(cluster.nodes) + 1
     if killed:
         for name in ("node-1-containerd", "node-1-kubelet"):
             os.kill(cluster.pids[name], signal.SIGKILL)
@@ -137,6 +136,46 @@ def test_down_leaves_nothing_on_the_machine(second_folder: Path, killed: bool) -
     assert local_cluster.down(second_folder)
     assert machine.traces(cluster, namespaces=namespaces) == {what: set() for what in during}
     assert machine.whole_machine() == before
+
+
+def test_a_node_that_does_not_start_says_why_and_leaves_nothing(
+    second_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = machine.whole_machine()
+    monkeypatch.setattr(node_config, "containerd_command", lambda _: ["/bin/sh", "-c", "echo no disk; exit 1"])
+    with pytest.raises(ClusterError, match=r"node-1-containerd ended while it was started.*no disk"):
+        local_cluster.up(second_folder, nodes=1)
+    assert [program for program in local_cluster.status(second_folder).programs if program.running] == []
+    assert machine.whole_machine() == before
+
+
+def test_an_archive_that_is_no_image_is_refused(node_cluster: NodeCluster, tmp_path: Path) -> None:
+    (tmp_path / "image.tar").write_bytes(b"no archive")
+    with pytest.raises(ClusterError, match="image archive refused by containerd"):
+        local_cluster.load_image(node_cluster.cluster.folder, archive=tmp_path / "image.tar")
+
+
+@pytest.mark.thorough
+def test_up_adds_a_node_to_a_running_cluster_and_makes_a_dead_one_anew(second_folder: Path) -> None:
+    without = local_cluster.up(second_folder)
+    first = local_cluster.up(second_folder, nodes=1)
+    assert first.pids.items() >= without.pids.items()
+    assert local_cluster.up(second_folder, nodes=1) == first
+    os.kill(first.pids["node-1-kubelet"], signal.SIGKILL)
+    second = local_cluster.up(second_folder, nodes=1)
+    assert {name for name, pid in second.pids.items() if first.pids[name] != pid} == {
+        "node-1-containerd",
+        "node-1-kubelet",
+    }
+    _run_pause(NodeCluster(cluster=second, image=PAUSE_IMAGE), namespace="again")
+
+
+def _run_pause(cluster: NodeCluster, *, namespace: str) -> None:
+    cluster.make_namespace(namespace)
+    user = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
+    spec = restricted_pod(PAUSE_IMAGE, command=["/pause"], securityContext=user)
+    cluster.apply(_item("v1", "Pod", namespace, spec))
+    _wait_for_phase(cluster, namespace, "Running")
 
 
 def _item(api_version: str, kind: str, namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
