@@ -18,10 +18,11 @@ _START_SECONDS = 60.0
 
 
 class SeaweedServer:
-    """Master, volume server, filer and S3 gateway in one process on free ports."""
+    """Master, volume server, filer and S3 gateway in one process on free ports of one address of this machine."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, address: str = "127.0.0.1") -> None:
         self._folder = folder
+        self._address = address
         self._master, self._volume, self._filer, self._s3 = free_ports(4)
         self._process: subprocess.Popen[bytes] | None = None
         identity = {
@@ -35,7 +36,7 @@ class SeaweedServer:
     @property
     def url(self) -> str:
         """The S3 gateway."""
-        return f"http://127.0.0.1:{self._s3}"
+        return f"http://{self._address}:{self._s3}"
 
     def store_url(self, bucket: str, prefix: str = "") -> str:
         """What `--store` takes."""
@@ -48,7 +49,8 @@ class SeaweedServer:
         with (self._folder / "weed.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    program, "server", f"-dir={self._folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+                    program, "server", f"-dir={self._folder / 'data'}", f"-ip={self._address}",
+                    f"-ip.bind={self._address}",
                     f"-master.port={self._master}", f"-volume.port={self._volume}", f"-filer.port={self._filer}",
                     f"-master.port.grpc={free_ports(1)[0]}", f"-volume.port.grpc={free_ports(1)[0]}",
                     f"-filer.port.grpc={free_ports(1)[0]}", f"-s3.port.grpc={free_ports(1)[0]}", "-s3.port.iceberg=0",
@@ -86,7 +88,7 @@ class SeaweedServer:
 
     def _has_volume_server(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._master}/dir/assign", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://{self._address}:{self._master}/dir/assign", timeout=2) as answer:
                 return "fid" in json.load(answer)
         except (OSError, ValueError):
             return False
