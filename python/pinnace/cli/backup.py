@@ -75,7 +75,7 @@ def run(
         outcome = run_backup(
             backup,
             client=connect(kubeconfig=kubeconfig, context=context),
-            store=_backup_store(store, name),
+            store=_backup_store(store, name, for_writing=True),
             options=RunOptions(consistency=consistency, client_page_size=client_page_size, level=compression),
             observer=display,
         )
@@ -94,12 +94,13 @@ def _show_outcome(outcome: "Outcome", *, output: Output) -> None:
         print(f"the backup is there, but {status.errors} errors say what it lacks", file=sys.stderr)
 
 
-def _backup_store(url: str, name: str) -> "BackupStore":
+def _backup_store(url: str, name: str, *, for_writing: bool = False) -> "BackupStore":
     from pinnace.store.backup_store import BackupStore
     from pinnace.store.open import open_store
 
     store = open_store(url)
-    store.validate()
+    if for_writing:
+        store.prepare()
     return BackupStore(store, name)
 
 
