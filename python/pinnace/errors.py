@@ -20,6 +20,7 @@ __all__ = [
     "ObjectNotFoundError",
     "PinnaceError",
     "StoreError",
+    "StoreUnavailableError",
     "UsageError",
     "ValidationFailedError",
     "VerificationError",
@@ -112,6 +113,10 @@ class StoreError(PinnaceError):
         self.reason = reason
         self.fix = fix
         super().__init__(f"{location}: {action}: {reason}" + (f"; {fix}" if fix else ""))
+
+
+class StoreUnavailableError(StoreError):
+    """The store did not answer, broke off, or can't just now; the same request may succeed a little later."""
 
 
 class ObjectNotFoundError(StoreError):
