@@ -6,7 +6,7 @@ from typing import Any
 
 from pinnace import engine
 from pinnace.backup.prepare import Prepared
-from pinnace.collect.item_collector import CollectedList
+from pinnace.collect.collected_list import CollectedList, Span
 from pinnace.velero.backup import Backup
 
 __all__ = ["manifest", "with_cluster_version"]
@@ -55,6 +55,7 @@ def _list(collected: CollectedList) -> dict[str, Any]:
         "namespace": collected.request.namespace,
         "consistency": collected.consistency,
         "resourceVersions": collected.revisions,
+        "spans": [_span(span) for span in collected.spans] if len(collected.spans) > 1 else [],
         "items": collected.item_count,
         "pages": collected.page_count,
         "pageBytes": collected.page_bytes,
@@ -62,3 +63,9 @@ def _list(collected: CollectedList) -> dict[str, Any]:
         "error": collected.error,
     }
     return {key: value for key, value in pairs.items() if value not in ("", [])}
+
+
+def _span(span: Span) -> dict[str, Any]:
+    """A part of a list at one revision; `upTo` is the `namespace/name` of its last item, where that is known."""
+    document = {"resourceVersion": span.resource_version, "items": span.item_count, "upTo": span.up_to}
+    return {key: value for key, value in document.items() if value != ""}

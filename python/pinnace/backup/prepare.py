@@ -1,7 +1,6 @@
 """What a run finds out before the first page: kinds, namespaces, the revision, and a probe of every list."""
 
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Prepared", "prepare"]
 
-_PROBES_AT_ONCE = 4
 _EXCLUDE_LABEL = "velero.io/exclude-from-backup"
 
 
@@ -126,20 +124,17 @@ def _probe(
     collector: ItemCollector, requests: Sequence[ListRequest], *, revision: Revision, results: Results
 ) -> tuple[Probe, ...]:
     kept: list[Probe] = []
-    with ThreadPoolExecutor(_PROBES_AT_ONCE, thread_name_prefix="probe") as pool:
-        for probe in pool.map(lambda request: collector.probe(request, revision=revision), requests):
-            resource = probe.request.resource
-            if probe.error is not None:
-                if probe.error.status == 401:
-                    raise probe.error
-                results.add_error(
-                    "Error listing items",
-                    namespace=probe.request.namespace,
-                    resource=resource.group_resource,
-                    error=str(probe.error),
-                )
-            elif probe.item_count:
-                kept.append(probe)
-            elif name := probe.request.field_selector.removeprefix("metadata.name="):
-                results.add_warning(f"Cannot find resource '{name}'.", resource=resource.group_resource)
+    for probe in collector.probes(requests, revision=revision):
+        resource = probe.request.resource
+        if probe.error is not None:
+            results.add_error(
+                "Error listing items",
+                namespace=probe.request.namespace,
+                resource=resource.group_resource,
+                error=str(probe.error),
+            )
+        elif probe.item_count:
+            kept.append(probe)
+        elif name := probe.request.field_selector.removeprefix("metadata.name="):
+            results.add_warning(f"Cannot find resource '{name}'.", resource=resource.group_resource)
     return tuple(kept)
