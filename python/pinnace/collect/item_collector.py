@@ -1,7 +1,7 @@
 """Lists what the plan says and feeds each response to the archive, in plan order; failures come back as data."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from pinnace.collect.collected_list import CollectedList
 from pinnace.collect.listing import Listing, PageSink
@@ -35,11 +35,11 @@ class ItemCollector:
         page_size = PageSize(streams_lists=client.streams_lists, fixed_limit=client_page_size)
         self._pace = Pace(page_size, sleep=sleep)
 
-    def probes(self, requests: Sequence[ListRequest], *, revision: Revision) -> Iterator[Probe]:
+    def probes(self, requests: Sequence[ListRequest], *, revision: Revision) -> Generator[Probe, None, None]:
         """Ask for one item of each list, to know its count and whether it may be read at all."""
         return Prober(self._client).probes(requests, revision=revision)
 
-    def collect(self, probes: Sequence[Probe], *, sink: PageSink) -> Iterator[CollectedList]:
+    def collect(self, probes: Sequence[Probe], *, sink: PageSink) -> Generator[CollectedList, None, None]:
         """Archive the probed lists in order; the next ones are asked for while one is read.
 
         A kind that can't be listed is an error in its result. KubeError ends the run: the server is gone for longer

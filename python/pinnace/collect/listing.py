@@ -26,7 +26,7 @@ class PageSink(Protocol):
     def fed(self) -> None:
         """Called after each chunk: move on what the archive has ready."""
 
-    def finished(self, request: ListRequest, summary: PageSummary) -> None:
+    def finished(self, request: ListRequest, summary: PageSummary, /) -> None:
         """Called after each page, and after each part of one that broke off."""
 
 
@@ -90,7 +90,9 @@ class Listing:
                 prefetch = None
         if prefetch is None:
             self._limit = self._limit_again()
-            prefetch = self._requests.page(self._probe, limit=self._limit, token=self._token, revision=self._revision)
+            prefetch = self._requests.page(
+                self._probe, limit=self._limit, token=self._token, revision=self._revision, is_head=True
+            )
         return prefetch
 
     def _limit_again(self) -> int:

@@ -68,7 +68,9 @@ class Prefetch:
     One thread takes, in the order of the plan: what it takes from is the head.
     """
 
-    def __init__(self, open_response: Callable[[Call], Response], *, described: str, buffers: Buffers) -> None:
+    def __init__(
+        self, open_response: Callable[[Call], Response], *, described: str, buffers: Buffers, is_head: bool
+    ) -> None:
         self.described = described
         self.first_byte_seconds = 0.0
         self.error: BaseException | None = None
@@ -82,7 +84,7 @@ class Prefetch:
         self._buffers = buffers
         self._chunks: deque[bytes] = deque()
         self._held_bytes = 0
-        self._is_head = False
+        self._is_head = is_head
         self._is_closed = False
         self._has_ended = False
         self._call = Call()

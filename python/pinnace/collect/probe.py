@@ -1,7 +1,7 @@
 """The first question to each list: how much is there, may it be read, and at which revision."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -73,7 +73,7 @@ class Prober:
         self._ended = threading.Event()
         self._calls: set[Call] = set()
 
-    def probes(self, requests: Sequence[ListRequest], *, revision: Revision) -> Iterator[Probe]:
+    def probes(self, requests: Sequence[ListRequest], *, revision: Revision) -> Generator[Probe, None, None]:
         """Probe in the order given; 401 and a server that is gone raise, other errors stand in the probe."""
         pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="probe")
         asked: list[Future[Probe]] = []

@@ -40,8 +40,16 @@ class Requests:
         self._client = client
         self._buffers = buffers
 
-    def page(self, probe: Probe, *, limit: int, token: str = "", revision: Revision | None = None) -> Prefetch:
-        """Send one; a continue token carries its revision itself."""
+    def page(
+        self,
+        probe: Probe,
+        *,
+        limit: int,
+        token: str = "",
+        revision: Revision | None = None,
+        is_head: bool = False,
+    ) -> Prefetch:
+        """Send one, `is_head` at its turn; a continue token carries its revision itself."""
         path, query = probe.request.path, probe.request.query()
         if limit != UNPAGED:
             query["limit"] = str(limit)
@@ -50,7 +58,7 @@ class Requests:
         def open_response(call: Call) -> Response:
             return self._client.open(path, query, call=call)
 
-        return Prefetch(open_response, described=describe(path, query), buffers=self._buffers)
+        return Prefetch(open_response, described=describe(path, query), buffers=self._buffers, is_head=is_head)
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def _fill(configuration: "Configuration", *, kubeconfig: Path | None, context: s
             kubernetes.config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
             kubernetes.config.load_kube_config(  # type: ignore[no-untyped-call]
-                config_file=None if kubeconfig is None else str(kubeconfig),
+                config_file=str(kubeconfig or _default_kubeconfig()),
                 context=context,
                 client_configuration=configuration,
             )
@@ -57,9 +57,13 @@ def _fill(configuration: "Configuration", *, kubeconfig: Path | None, context: s
         ) from error
 
 
+def _default_kubeconfig() -> str:
+    """One path or several, which are merged; those that are not there do not count."""
+    return os.environ.get("KUBECONFIG") or "~/.kube/config"
+
+
 def _has_default_kubeconfig() -> bool:
-    paths = os.environ.get("KUBECONFIG") or "~/.kube/config"
-    return any(Path(path).expanduser().exists() for path in paths.split(os.pathsep) if path)
+    return any(Path(path).expanduser().exists() for path in _default_kubeconfig().split(os.pathsep) if path)
 
 
 def _is_in_pod() -> bool:

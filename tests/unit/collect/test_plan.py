@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-from pinnace.collect.page_size import PageCost, PageSize
 from pinnace.collect.plan import make_plan
 from pinnace.kube.discovery import read_groups
 from pinnace.velero.backup import BackupSpec
@@ -73,12 +72,3 @@ def test_names_of_filters_are_resolved_as_kubectl_does() -> None:
         "deployments.apps",
         "nothing",
     ]
-
-
-def test_pages_grow_while_their_first_byte_is_costly_and_their_body_short() -> None:
-    costly, cheap, long = PageCost(1.0, 1.0), PageCost(0.1, 1.0), PageCost(5.0, 10.0)
-    assert PageSize().after(costly).limit == 2000
-    assert PageSize().after(cheap).limit == 500
-    assert PageSize().after(long).limit == 500
-    assert PageSize(limit=7, fixed=True).after(costly).limit == 7
-    assert PageSize(limit=8000).after_refusal().limit == 2000
