@@ -1,5 +1,6 @@
 """A fake apiserver, for faults that a real one can't be made to show: each answer is scripted."""
 
+import ssl
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from command import kubeconfig_of
+from pinnace.cluster.certificates import Certificates
 from pinnace.kube.client import Client, connect
 
 __all__ = ["Answer", "Asked", "listening", "serving"]
@@ -82,15 +84,19 @@ def _handler(next_answer: Callable[[str], Answer], asked: Asked) -> type[BaseHTT
 
 
 @contextmanager
-def listening(next_answer: Callable[[str], Answer]) -> Iterator[tuple[str, Asked]]:
+def listening(next_answer: Callable[[str], Answer], *, tls: Certificates | None = None) -> Iterator[tuple[str, Asked]]:
     """Serve what `next_answer` gives for each path; gives the server's URL."""
     asked = Asked()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(next_answer, asked))
     server.daemon_threads = True
+    if tls is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls.certificate("server"), tls.key("server"))
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}", asked
     finally:
         server.shutdown()
         server.server_close()

@@ -2,10 +2,7 @@
 
 import json
 import os
-import ssl
 import stat
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -87,6 +84,27 @@ def test_a_rotated_token_is_read_anew_when_the_server_refuses_the_old_one(tmp_pa
     assert sent == ["Bearer first", "Bearer first", "Bearer second"]
 
 
+def test_in_a_pod_the_service_account_is_used_and_its_rotated_token_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, token = certificates.ensure(tmp_path / "tls"), tmp_path / "token"
+    token.write_text("first")
+    monkeypatch.setattr("kubernetes.config.incluster_config.SERVICE_TOKEN_FILENAME", str(token))
+    monkeypatch.setattr("kubernetes.config.incluster_config.SERVICE_CERT_FILENAME", str(made.ca))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
+    answers = [_OK, _REFUSED, _OK]
+    with listening(lambda _: answers.pop(0), tls=made) as (url, asked):
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+        monkeypatch.setenv("KUBERNETES_SERVICE_PORT", url.rpartition(":")[2])
+        client = connect()
+        client.version()
+        token.write_text("second")
+        client.version()
+    sent = [headers["authorization"] for headers in asked.headers]
+    assert sent == ["bearer first", "bearer first", "bearer second"]
+    assert capsys.readouterr().out == ""
+
+
 def test_a_plugin_is_asked_again_when_the_server_refuses_its_token(tmp_path: Path) -> None:
     user = plugin(tmp_path, f"echo x >>{tmp_path}/runs\necho '{credential('t')}'")
     answers = [_REFUSED, _OK]
@@ -131,21 +149,10 @@ def test_a_plugin_whose_session_ends_during_the_run_is_the_same_sentence(tmp_pat
 
 def test_a_certificate_of_another_authority_is_one_sentence(tmp_path: Path) -> None:
     made = certificates.ensure(tmp_path / "tls")
-    server = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(made.certificate("server"), made.key("server"))
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    url = f"https://127.0.0.1:{server.server_port}"
-    try:
+    with listening(lambda _: _OK, tls=made) as (url, _):
         client = connect(kubeconfig=kubeconfig(url, user={"token": "t"}, folder=tmp_path))
         with pytest.raises(ServerUnreachableError) as raised:
             client.version()
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
     assert str(raised.value) == (
         f"GET /version: the certificate of {url} is not accepted: unable to get local issuer certificate; "
         "is certificate-authority of the kubeconfig this cluster's?"
