@@ -50,14 +50,16 @@ class CollectedList:
         self.spans[-1].item_count += item_count
 
 
-def last_key(continue_token: str) -> str:
-    """The `namespace/name` after which a continue token goes on; "" where it is not of the form that we know.
+def last_key(continue_token: str, *, namespace: str = "") -> str:
+    """The `namespace/name` after which a continue token goes on; "" where the token is not of the form that we know.
 
     Tokens mean nothing to clients by contract; what is read here is only told, in the manifest (storage/continue.go).
+    In the list of one namespace they leave that out.
     """
     try:
         padding = "=" * (-len(continue_token) % 4)
         start = orjson.loads(base64.urlsafe_b64decode(continue_token + padding))["start"]
-        return str(start).rstrip("\0").strip("/")
     except (binascii.Error, KeyError, TypeError, ValueError):
         return ""
+    key = str(start).rstrip("\0").strip("/")
+    return f"{namespace}/{key}" if namespace else key

@@ -244,7 +244,7 @@ class Listing:
             return True
         if not self._token or not error.continue_token or self._skip_items:
             return False
-        key = last_key(self._token)
+        key = last_key(self._token, namespace=self._probe.request.namespace)
         self._result.spans[-1].up_to = key
         self._result.warnings.append(
             f"revision {self._result.revisions[-1]} expired after {self._result.item_count} items"

@@ -25,6 +25,11 @@ def test_the_last_key_is_read_from_an_apiservers_token(token: str, key: str) -> 
     assert last_key(base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")) == key
 
 
+def test_a_token_of_one_namespace_is_completed() -> None:
+    token = base64.urlsafe_b64encode(b'{"start":"a\\u0000"}').decode()
+    assert last_key(token, namespace="n") == "n/a"
+
+
 def test_a_token_of_another_form_tells_no_key() -> None:
     assert [last_key(token) for token in ("", "t1", "ü", "%%%")] == ["", "", "", ""]
 
