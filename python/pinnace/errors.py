@@ -24,6 +24,7 @@ __all__ = [
     "ObjectExistsError",
     "ObjectNotFoundError",
     "PinnaceError",
+    "ServerUnreachableError",
     "StoreError",
     "StoreUnavailableError",
     "UsageError",
@@ -105,11 +106,11 @@ class MalformedPageError(EngineError):
 class KubeError(PinnaceError):
     """A Kubernetes API request that failed; `status` is 0 where no response came.
 
-    `continue_token` is what a 410 offers to go on with, `retry_after_seconds` what a 429 asks for.
+    `continue_token` is what a 410 offers to go on with, `retry_after_seconds` what the server asks for (0: nothing).
     """
 
     continue_token: str = ""
-    retry_after_seconds: float = 1.0
+    retry_after_seconds: float = 0.0
 
     def __init__(self, *, request: str, status: int, reason: str, fix: str = "") -> None:
         self.request = request
@@ -117,6 +118,10 @@ class KubeError(PinnaceError):
         self.reason = reason
         self.fix = fix
         super().__init__(f"{request}: {reason}" + (f"; {fix}" if fix else ""))
+
+
+class ServerUnreachableError(KubeError):
+    """No connection to the API server came about: nothing more can be read from it."""
 
 
 class StoreError(PinnaceError):

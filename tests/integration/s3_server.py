@@ -36,6 +36,7 @@ class SeaweedServer:
     """Master, volume server, filer and S3 gateway (HTTP and HTTPS) in one process on free ports of one address."""
 
     def __init__(self, folder: Path, *, address: str = "127.0.0.1") -> None:
+        self._address = address
         self._folder = folder
         self._ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
         self._certificates = certificates.ensure(folder / "certificates")

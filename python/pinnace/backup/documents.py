@@ -7,7 +7,7 @@ from typing import Any
 
 from pinnace import engine
 from pinnace.backup.prepare import Prepared
-from pinnace.collect.item_collector import CollectedList
+from pinnace.collect.collected_list import CollectedList, Span
 from pinnace.velero import encode
 from pinnace.velero.backup import Backup, BackupSpec
 from pinnace.velero.label import STORAGE_LOCATION_LABEL, valid_name
@@ -98,6 +98,7 @@ def _list(collected: CollectedList, broken_off_kinds: Collection[tuple[str, str]
         "namespace": collected.request.namespace,
         "consistency": collected.consistency,
         "resourceVersions": collected.revisions,
+        "spans": [_span(span) for span in collected.spans] if len(collected.spans) > 1 else [],
         "items": collected.item_count,
         "pages": collected.page_count,
         "pageBytes": collected.page_bytes,
@@ -106,3 +107,9 @@ def _list(collected: CollectedList, broken_off_kinds: Collection[tuple[str, str]
         "brokeOff": "" if (resource.group_resource, resource.api_version) not in broken_off_kinds else True,
     }
     return {key: value for key, value in pairs.items() if value not in ("", [])}
+
+
+def _span(span: Span) -> dict[str, Any]:
+    """A part of a list at one revision; `upTo` is the `namespace/name` of its last item, where that is known."""
+    document = {"resourceVersion": span.resource_version, "items": span.item_count, "upTo": span.up_to}
+    return {key: value for key, value in document.items() if value != ""}

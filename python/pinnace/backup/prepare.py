@@ -1,7 +1,6 @@
 """What a run finds out before the first page: kinds, namespaces, the revision, and a probe of every list."""
 
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from pinnace.backup.run import RunOptions
 
 __all__ = ["Prepared", "prepare"]
-
-_PROBES_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -145,18 +142,15 @@ def _probe(
     collector: ItemCollector, requests: Sequence[ListRequest], *, revision: Revision, results: Results
 ) -> tuple[Probe, ...]:
     kept: list[Probe] = []
-    with ThreadPoolExecutor(_PROBES_AT_ONCE, thread_name_prefix="probe") as pool:
-        for probe in pool.map(lambda request: collector.probe(request, revision=revision), requests):
-            resource = probe.request.resource
-            if probe.error is not None:
-                if probe.error.status == 401:
-                    raise probe.error
-                results.add_error(
-                    "Error listing items",
-                    namespace=probe.request.namespace,
-                    resource=resource.group_resource,
-                    error=str(probe.error),
-                )
-            elif probe.item_count:
-                kept.append(probe)
+    for probe in collector.probes(requests, revision=revision):
+        resource = probe.request.resource
+        if probe.error is not None:
+            results.add_error(
+                "Error listing items",
+                namespace=probe.request.namespace,
+                resource=resource.group_resource,
+                error=str(probe.error),
+            )
+        elif probe.item_count:
+            kept.append(probe)
     return tuple(kept)

@@ -1,7 +1,7 @@
 """The pipeline of one backup: read this first. Discover, plan, probe, collect into the archive, commit."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,8 @@ from pinnace.backup.archive_sink import ArchiveSink
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.prepare import Prepared, prepare
 from pinnace.backup.progress import Observer
-from pinnace.collect.item_collector import CollectedList, ItemCollector
+from pinnace.collect.collected_list import CollectedList
+from pinnace.collect.item_collector import ItemCollector
 from pinnace.engine import Archive, Digest
 from pinnace.errors import ValidationFailedError
 from pinnace.kube.client import Client
@@ -117,9 +118,11 @@ def _collect(
 ) -> Iterator[CollectedList]:
     """Archive every list, and the Namespaces at last, when it is known from which an item came."""
     collector = ItemCollector(client, client_page_size=options.client_page_size)
-    for collected in collector.collect(prepared.probes, sink=sink):
-        _record(collected, results=results, log=log)
-        yield collected
+    # Closed here, and not when the error that ended the run is forgotten: requests are on their way.
+    with closing(collector.collect(prepared.probes, sink=sink)) as lists:
+        for collected in lists:
+            _record(collected, results=results, log=log)
+            yield collected
     if namespaces := prepared.namespaces_probe(collected_from=sink.namespaces):
         for collected in collector.collect([namespaces], sink=sink):
             _record(collected, results=results, log=log)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from pinnace.collect.page_size import PageCost, PageSize
 from pinnace.collect.plan import Plan, make_plan
 from pinnace.kube.discovery import ApiResource, SkippedKind, read_groups
 from pinnace.velero.backup import BackupSpec
@@ -213,12 +212,3 @@ def test_kinds_without_the_verbs_are_skipped_with_a_reason() -> None:
 )
 def test_names_of_filters_are_resolved_by_discovery_and_kept_where_that_fails(name: str, resolved: str) -> None:
     assert read_groups(golden_discovery()).resolve(name) == resolved
-
-
-def test_pages_grow_while_their_first_byte_is_costly_and_their_body_short() -> None:
-    costly, cheap, long = PageCost(1.0, 1.0), PageCost(0.1, 1.0), PageCost(5.0, 10.0)
-    assert PageSize().after(costly).limit == 2000
-    assert PageSize().after(cheap).limit == 500
-    assert PageSize().after(long).limit == 500
-    assert PageSize(limit=7, fixed=True).after(costly).limit == 7
-    assert PageSize(limit=8000).after_refusal().limit == 2000
