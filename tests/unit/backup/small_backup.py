@@ -12,6 +12,7 @@ from pinnace.backup.prepare import Prepared
 from pinnace.backup.progress import Observer
 from pinnace.collect.collected_list import CollectedList, Span
 from pinnace.collect.plan import ListRequest
+from pinnace.collect.probe import Revision
 from pinnace.engine import Archive
 from pinnace.kube.discovery import ApiResource
 from pinnace.store.backup_store import BackupStore
