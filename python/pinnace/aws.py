@@ -2,12 +2,14 @@
 
 Credentials are found as the AWS tools find them, when the first request is signed. Those with an end (a role, a web
 identity, SSO, an instance's or a container's, a `credential_process` that names an Expiration) are renewed by botocore
-before it comes, during a run too. Keys in the environment or in a file are read once a process: if they end in its
-middle, the run fails with `ExpiredToken` and the fix.
+before it comes, during a run too. The keys of a mounted Secret are read again every minute or two. Keys in the
+environment or in a file of the user's are read once a process: if they end in its middle, the run fails with
+`ExpiredToken` and the fix.
 """
 
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pinnace.errors import (
@@ -22,6 +24,7 @@ from pinnace.errors import (
 if TYPE_CHECKING:
     import boto3
     import botocore.exceptions as raised
+    import botocore.session
     from mypy_boto3_s3 import S3Client
 
 __all__ = ["bucket_region", "connect_s3", "explain", "open_session"]
@@ -30,6 +33,9 @@ _CONNECT_TIMEOUT_SECONDS = 5
 _READ_TIMEOUT_SECONDS = 30
 _ATTEMPTS = 3
 """With botocore's jittered waits about 1.5 s for a server that refuses the connection; more is store.patience's."""
+
+_FILE_SECONDS = 120
+"""How long the keys of a mounted file are taken for good; the kubelet needs a minute to bring a changed Secret."""
 
 _NO_REGION = "us-east-1"
 """For servers that have none; AWS itself answers there for every bucket of its main partition."""
@@ -71,10 +77,11 @@ _FIXES: Mapping[str, str] = {
 _NEEDS_CHECKSUM = "the bucket wants a checksum, as those with object lock do: give the option checksumAlgorithm=SHA256"
 
 
-def open_session(*, profile: str, shared_config: bool) -> "boto3.Session":
+def open_session(*, profile: str, shared_config: bool, credentials_file: str = "") -> "boto3.Session":
     """Make a session, which asks for nothing yet; UsageError for a profile that is not there or a broken file.
 
     Without `shared_config` only the file of credentials is read (`~/.aws/credentials`), not `~/.aws/config`.
+    `credentials_file` stands for a mounted Secret: its keys come before all others, and are read again as time goes by.
     """
     import boto3
     import botocore.exceptions
@@ -82,11 +89,53 @@ def open_session(*, profile: str, shared_config: bool) -> "boto3.Session":
 
     try:
         core = botocore.session.Session(profile=profile or None)
+        if credentials_file:
+            core.set_config_variable("credentials_file", credentials_file)
+            _read_again(core, credentials_file=credentials_file, profile=profile)
         if not shared_config:
             core.set_config_variable("config_file", os.devnull)
         return boto3.Session(botocore_session=core)
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
         raise UsageError(f"object storage can't be used as given: {error}") from error
+
+
+def _read_again(core: "botocore.session.Session", *, credentials_file: str, profile: str) -> None:
+    """Put the file's keys first, as credentials that end: botocore then asks anew before they do.
+
+    A file without keys (one that names a role or a process) is left to botocore's own providers.
+    """
+    from botocore.credentials import RefreshableCredentials, SharedCredentialProvider
+
+    source = SharedCredentialProvider(credentials_file, profile or "default")
+
+    def read() -> dict[str, str | None]:
+        found = source.load()
+        if found is None:
+            raise UsageError(f"{credentials_file}: no aws_access_key_id in profile {profile or 'default'}")
+        ends = datetime.now(UTC) + timedelta(seconds=_FILE_SECONDS)
+        return {
+            "access_key": found.access_key,
+            "secret_key": found.secret_key,
+            "token": found.token,
+            "expiry_time": ends.isoformat(),
+        }
+
+    class MountedFile(SharedCredentialProvider):
+        METHOD = "mounted-file"
+
+        def load(self) -> RefreshableCredentials | None:
+            if source.load() is None:
+                return None
+            return RefreshableCredentials.create_from_metadata(
+                read(),
+                refresh_using=read,
+                method=self.METHOD,
+                advisory_timeout=_FILE_SECONDS // 2,
+                mandatory_timeout=1,
+            )
+
+    resolver = core.get_component("credential_provider")
+    resolver.providers.insert(0, MountedFile(credentials_file, profile or "default"))
 
 
 def connect_s3(

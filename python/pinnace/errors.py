@@ -7,6 +7,7 @@ A sentence names the object, the cause and the fix, and never holds a Secret's c
 from typing import ClassVar
 
 __all__ = [
+    "AttemptLostError",
     "BackupExistsError",
     "BackupNotFoundError",
     "ClusterError",
@@ -16,6 +17,8 @@ __all__ = [
     "InterruptedRun",
     "ItemNotFoundError",
     "KubeError",
+    "LeaseLostError",
+    "LocationError",
     "MalformedPageError",
     "ObjectExistsError",
     "ObjectNotFoundError",
@@ -146,6 +149,32 @@ class BackupNotFoundError(PinnaceError):
         self.location = location
         self.backup_name = backup_name
         super().__init__(f"{location}: backup {backup_name} not found; `pinnace backup get` lists what is there")
+
+
+class LocationError(PinnaceError):
+    """A BackupStorageLocation that is not there or can't be opened as it says."""
+
+    def __init__(self, *, location_name: str, reason: str) -> None:
+        self.location_name = location_name
+        self.reason = reason
+        super().__init__(f"BackupStorageLocation {location_name}: {reason}")
+
+
+class LeaseLostError(PinnaceError):
+    """The leader could not renew its Lease; another one may lead now, so this one ends and is started again."""
+
+    def __init__(self, *, namespace: str, lease_name: str) -> None:
+        self.namespace = namespace
+        self.lease_name = lease_name
+        super().__init__(f"Lease {namespace}/{lease_name} could not be renewed; another dispatcher may lead now")
+
+
+class AttemptLostError(PinnaceError):
+    """Another attempt of the same backup has taken over; this one must not write any more."""
+
+    def __init__(self, *, backup_name: str) -> None:
+        self.backup_name = backup_name
+        super().__init__(f"backup {backup_name}: another attempt has taken over, or the Backup is no longer InProgress")
 
 
 class ItemNotFoundError(PinnaceError):

@@ -48,7 +48,9 @@ class S3Store:
         self.config = config
         self._prefix = normalize_prefix(prefix)
         self._patience = patience
-        self._session = aws.open_session(profile=config.profile, shared_config=config.shared_config)
+        self._session = aws.open_session(
+            profile=config.profile, shared_config=config.shared_config, credentials_file=config.credentials_file
+        )
         self._region = config.region
         if not (config.region or config.s3_url):
             self._region = self._find_region()

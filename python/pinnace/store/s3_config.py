@@ -70,6 +70,7 @@ class S3Config:
     encryption: Mapping[str, str] = field(default_factory=dict)
     tagging: str = ""
     customer_key: bytes = field(default=b"", repr=False)
+    credentials_file: str = ""
 
     @property
     def request_key(self) -> dict[str, Any]:
