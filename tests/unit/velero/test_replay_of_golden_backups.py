@@ -1,14 +1,15 @@
 """The filters, replayed on a recorded cluster, list what the real Velero 1.18.1 put into its archives."""
 
+import io
 import json
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
 from pinnace.collect.plan import ListRequest, Plan, make_plan
+from pinnace.engine import Archive
 from pinnace.kube.discovery import read_groups
 from pinnace.velero.backup import Backup, BackupSpec
 from pinnace.velero.includes_excludes import (
@@ -42,18 +43,24 @@ def page(path: str) -> list[dict[str, Any]]:
     return items
 
 
-def is_left_out(item: dict[str, Any]) -> bool:
-    metadata = item["metadata"]
-    labels = metadata.get("labels") or {}
-    return labels.get("velero.io/exclude-from-backup") == "true" or "deletionTimestamp" in metadata
-
-
-def listed(request: ListRequest, spec: BackupSpec) -> Iterator[str]:
-    selector = spec.label_selector or {}
-    for item in page(request.path):
-        metadata = item["metadata"]
-        if matches_labels(selector, metadata.get("labels") or {}) and not is_left_out(item):
-            yield f"{request.resource.group_resource}/{metadata.get('namespace', '')}/{metadata['name']}"
+def archive_list(archive: Archive, request: ListRequest, *, spec: BackupSpec) -> set[str]:
+    """Answer a list as the server would, archive it, and give the namespaces of what was written."""
+    items = [
+        item
+        for item in page(request.path)
+        if matches_labels(spec.label_selector or {}, item["metadata"].get("labels") or {}) or request.only_names
+    ]
+    opened = archive.page(
+        request=request.path,
+        group_resource=request.resource.group_resource,
+        api_version=request.resource.api_version,
+        kind=request.resource.kind,
+        excluded_namespaces=request.excluded_namespaces,
+        only_names=request.only_names,
+        deduplicate=request.deduplicate,
+    )
+    opened.feed(json.dumps({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items}).encode())
+    return {namespace for namespace, count in opened.finish().namespaces.items() if namespace and count}
 
 
 def planned(spec: BackupSpec) -> tuple[Plan, NamespaceSelection]:
@@ -77,37 +84,43 @@ def planned(spec: BackupSpec) -> tuple[Plan, NamespaceSelection]:
 
 
 def replayed(spec: BackupSpec) -> set[str]:
+    """The paths of the archive that the recorded cluster gives."""
     plan, selection = planned(spec)
-    items = {name for request in plan.lists for name in listed(request, spec)}
-    if plan.namespaces is None:
-        return items
-    for item in page("api/v1/namespaces"):
-        name = item["metadata"]["name"]
-        if not is_left_out(item) and wants_namespace_object(
-            name,
-            labels=item["metadata"].get("labels") or {},
-            active=item["status"]["phase"] == "Active",
-            spec=spec,
-            selection=selection,
-            collected_from=any(f"/{name}/" in found for found in items),
-        ):
-            items.add(f"namespaces//{name}")
-    return items
+    archive = Archive(level="fast", mtime_seconds=0, threads=1)
+    collected_from = set().union(*(archive_list(archive, request, spec=spec) for request in plan.lists))
+    if plan.namespaces is not None:
+        wanted = frozenset(
+            item["metadata"]["name"]
+            for item in page("api/v1/namespaces")
+            if wants_namespace_object(
+                item["metadata"]["name"],
+                labels=item["metadata"].get("labels") or {},
+                active=item["status"]["phase"] == "Active",
+                spec=spec,
+                selection=selection,
+                collected_from=item["metadata"]["name"] in collected_from,
+            )
+        )
+        archive_list(archive, ListRequest(plan.namespaces, only_names=wanted), spec=spec)
+    archive.finish()
+    return paths(io.BytesIO(archive.take_archive()))
 
 
-def archived(name: str) -> set[str]:
-    """Each item of the golden archive once, as `group resource/namespace/name`."""
-    items = set()
-    with tarfile.open(_GOLDEN / "bucket" / "backups" / name / f"{name}.tar.gz") as tar:
-        for path in tar.getnames():
-            parts = path.removesuffix(".json").split("/")
-            if parts[0] == "resources" and not any(part.endswith("-preferredversion") for part in parts):
-                items.add(f"{parts[1]}/{parts[3] if parts[2] == 'namespaces' else ''}/{parts[-1]}")
-    return items
+def paths(archive: BinaryIO) -> set[str]:
+    with tarfile.open(fileobj=archive, mode="r:gz") as tar:
+        return set(tar.getnames())
 
 
 @pytest.mark.parametrize("name", sorted(_PULLED_IN_BY_ACTIONS))
 def test_what_is_listed_and_what_actions_pull_in_is_veleros_archive(name: str) -> None:
-    document = json.loads((_GOLDEN / "bucket" / "backups" / name / "velero-backup.json").read_bytes())
-    items, expected = replayed(Backup.from_document(document).spec), archived(name)
-    assert (items - expected, expected - items) == (set(), _PULLED_IN_BY_ACTIONS[name])
+    folder = _GOLDEN / "bucket" / "backups" / name
+    document = json.loads((folder / "velero-backup.json").read_bytes())
+    found = replayed(Backup.from_document(document).spec)
+    with (folder / f"{name}.tar.gz").open("rb") as archive:
+        expected = paths(archive)
+    pulled_in = {
+        f"resources/{kind}/{version}cluster/{item}.json"
+        for kind, item in (text.split("//") for text in _PULLED_IN_BY_ACTIONS[name])
+        for version in ("", "v1-preferredversion/")
+    }
+    assert (found - expected, expected - found) == (set(), pulled_in)
