@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pinnace.cli import human
+from pinnace.cli.backup_job import job
 from pinnace.cli.backup_run import run
 from pinnace.cli.help import GroupedCommand
 from pinnace.cli.options import OUTPUT, Format, Name, StoreUrl, configure
@@ -22,6 +23,7 @@ __all__ = ["app", "open_backup"]
 
 app = typer.Typer(name="backup", no_args_is_help=True, help="Make backups, list them, prove them, read from them.")
 app.command(cls=GroupedCommand)(run)
+app.command(cls=GroupedCommand, hidden=True)(job)
 
 
 def open_backup(url: str, name: str, *, for_writing: bool = False) -> "BackupStore":
