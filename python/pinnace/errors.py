@@ -12,6 +12,7 @@ __all__ = [
     "ClusterError",
     "ConditionUnsupportedError",
     "EngineError",
+    "InstallError",
     "InterruptedRun",
     "ItemNotFoundError",
     "KubeError",
@@ -150,6 +151,10 @@ class ItemNotFoundError(PinnaceError):
 
 class ClusterError(PinnaceError):
     """The local cluster could not be built, started or stopped."""
+
+
+class InstallError(PinnaceError):
+    """Pinnace could not be put into the cluster, or not beside what is there."""
 
 
 class ConditionUnsupportedError(StoreError):

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pinnace.cli import backup, cluster
+from pinnace.cli import backup, cluster, install
 from pinnace.cli.output import Output, show
 from pinnace.errors import InterruptedRun, PinnaceError
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(backup.app)
 app.add_typer(cluster.app)
+app.command(name="install")(install.install)
 
 
 @app.command()

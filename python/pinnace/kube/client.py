@@ -83,24 +83,48 @@ class Client:
         """Ask, and return as soon as the answer's first bytes are there; KubeError for any status but 200."""
         request = describe(path, query)
         started = time.monotonic()
-        method, url, headers, *_ = self._api_client.param_serialize(
-            "GET",
+        answer = self._ask("GET", path, query=query, headers={"Accept": accept}, request=request)
+        if answer.status != 200:
+            raise _refusal(answer, request=request, method="GET")
+        return Response(answer, request=request, first_byte_seconds=time.monotonic() - started)
+
+    def send(self, method: str, path: str, *, query: Mapping[str, str], body: str, content_type: str) -> Any:
+        """Change something, and return what the server made of it; KubeError for any status but 200 and 201."""
+        request = f"{method} {path}"
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        answer = self._ask(method, path, query=query, headers=headers, request=request, body=body)
+        if answer.status not in (200, 201):
+            raise _refusal(answer, request=request, method=method)
+        return orjson.loads(b"".join(Response(answer, request=request, first_byte_seconds=0.0).chunks()))
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        request: str,
+        body: str | None = None,
+    ) -> urllib3.BaseHTTPResponse:
+        """Ask, and return the answer with its body unread; KubeError of status 0 where none came."""
+        method, url, header_params, *_ = self._api_client.param_serialize(
+            method,
             path,
             query_params=list(query.items()),
-            header_params={"Accept": accept},
+            header_params=dict(headers),
             auth_settings=["BearerToken"],
         )
+        timeouts = (_CONNECT_TIMEOUT_SECONDS, _READ_TIMEOUT_SECONDS)
         try:
-            answer = self._api_client.call_api(
-                method, url, header_params=headers, _request_timeout=(_CONNECT_TIMEOUT_SECONDS, _READ_TIMEOUT_SECONDS)
+            answer: urllib3.BaseHTTPResponse = self._api_client.call_api(
+                method, url, header_params=header_params, body=body, _request_timeout=timeouts
             ).response
         except Exception as error:  # the generated client wraps some of urllib3's errors and lets others through
             raise KubeError(
                 request=request, status=0, reason=_reason(error), fix=f"is {self.server} reachable?"
             ) from error
-        if answer.status != 200:
-            raise _refusal(answer, request=request)
-        return Response(answer, request=request, first_byte_seconds=time.monotonic() - started)
+        return answer
 
     def version(self) -> Mapping[str, str]:
         """Read `/version`: `gitVersion`, `major`, `minor` ..."""
@@ -138,7 +162,7 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "reason", None) or error) or type(error).__name__
 
 
-def _refusal(answer: urllib3.BaseHTTPResponse, *, request: str) -> KubeError:
+def _refusal(answer: urllib3.BaseHTTPResponse, *, request: str, method: str) -> KubeError:
     try:
         body = answer.read(_STATUS_BYTES)
     except (urllib3.exceptions.HTTPError, OSError):
@@ -155,7 +179,7 @@ def _refusal(answer: urllib3.BaseHTTPResponse, *, request: str) -> KubeError:
         request=request,
         status=answer.status,
         reason=str(status.get("message") or body[:200].decode(errors="replace").strip() or answer.reason),
-        fix=_FIXES.get(answer.status, ""),
+        fix=_fix(answer.status, method=method),
     )
     metadata = status.get("metadata")
     error.continue_token = str(metadata.get("continue", "")) if isinstance(metadata, dict) else ""
@@ -163,10 +187,15 @@ def _refusal(answer: urllib3.BaseHTTPResponse, *, request: str) -> KubeError:
     return error
 
 
-_FIXES = {
-    401: "log in again, or give another --context",
-    403: "grant the verb list on it to the user or service account that backs up",
-}
+_VERBS = {"GET": "list", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+def _fix(status: int, *, method: str) -> str:
+    if status == 401:
+        return "log in again, or give another --context"
+    if status == 403:
+        return f"grant the verb {_VERBS[method]} on it to the user or service account that backs up"
+    return ""
 
 
 def _seconds(text: str | None) -> float:
