@@ -13,6 +13,7 @@ __all__ = [
     "ClusterError",
     "ConditionUnsupportedError",
     "EngineError",
+    "InstallError",
     "InstalledCrdError",
     "InterruptedRun",
     "ItemNotFoundError",
@@ -201,6 +202,10 @@ class ItemNotFoundError(PinnaceError):
 
 class ClusterError(PinnaceError):
     """The local cluster could not be built, started or stopped."""
+
+
+class InstallError(PinnaceError):
+    """Pinnace could not be put into the cluster, or not beside what is there."""
 
 
 class ConditionUnsupportedError(StoreError):
