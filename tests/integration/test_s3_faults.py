@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from command import PINNACE, pinnace
+from faults.cutting_proxy import cutting
 from integration.cluster_fixtures import TestedCluster
 from integration.s3_fixtures import new_bucket, new_prefix
 from integration.s3_server import READER, SeaweedServer
+from pinnace.errors import StoreError
 from pinnace.store.open import open_store
 from pinnace.store.s3 import S3Store
 
@@ -189,6 +191,28 @@ def test_credentials_that_may_only_read_are_told_which_right_they_lack(
     assert error.startswith(f"{start}s3:PutObject backups/b/")
     assert error.endswith(": Access Denied.; grant s3:PutObject on the bucket to these credentials")
     assert pinnace("backup", "get", "--store", url, "-o", "json").stdout == "[]\n"
+
+
+@pytest.mark.usefixtures("credentials")
+def test_a_download_that_breaks_off_twice_goes_on_where_it_was(s3_server: SeaweedServer, shared_bucket: str) -> None:
+    prefix, body = new_prefix(), os.urandom(20 << 20)
+    open_store(s3_server.store_url(shared_bucket, prefix)).put("backups/b/x", body)
+    with cutting(s3_server.port, cuts_after_bytes=[5 << 20, 7 << 20]) as proxy:
+        store = open_store(s3_server.store_url(shared_bucket, prefix, s3Url=proxy.url))
+        assert b"".join(store.chunks("backups/b/x")) == body
+    assert proxy.connections == 3
+
+
+@pytest.mark.usefixtures("credentials")
+def test_a_download_never_mixes_two_objects(s3_server: SeaweedServer, shared_bucket: str) -> None:
+    prefix = new_prefix()
+    direct = open_store(s3_server.store_url(shared_bucket, prefix))
+    direct.put("backups/b/x", os.urandom(20 << 20))
+    with cutting(s3_server.port, cuts_after_bytes=[5 << 20]) as proxy:
+        proxy.before_cut.append(lambda: direct.put("backups/b/x", os.urandom(20 << 20)))
+        store = open_store(s3_server.store_url(shared_bucket, prefix, s3Url=proxy.url))
+        with pytest.raises(StoreError, match="it was replaced while it was read; read it again"):
+            list(store.chunks("backups/b/x"))
 
 
 @pytest.mark.usefixtures("credentials")
