@@ -206,7 +206,7 @@ def explain(error: Exception, *, location: str, action: str, key: str = "") -> S
     if isinstance(error, raised.SSLError):
         fix = "give the server's certificate authority as the option caCert"
         return StoreError(location=location, action=what, reason=str(error), fix=fix)
-    if isinstance(error, raised.HTTPClientError | raised.IncompleteReadError | OSError):
+    if isinstance(error, raised.ConnectionError | raised.HTTPClientError | raised.IncompleteReadError | OSError):
         fix = "is the object storage reachable?"
         return StoreUnavailableError(location=location, action=what, reason=str(error), fix=fix)
     fix = "look at the location's options and credentials"

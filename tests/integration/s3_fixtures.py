@@ -1,15 +1,19 @@
 """One S3 server for the session, and a bucket or a prefix of its own for each test."""
 
+import functools
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from integration.s3_server import ACCESS_KEY, SECRET_KEY, SeaweedServer
+from pinnace import aws
 from pinnace.store.open import open_store
 from pinnace.store.s3 import S3Store
 
 __all__ = ["credentials", "new_bucket", "new_prefix", "open_bucket"]
+
+_open_session = functools.cache(aws.open_session)
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +29,8 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedServe
 
 @pytest.fixture
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server's credentials, where boto3 looks for them."""
+    """The server's credentials, where boto3 looks for them; one session for all, whose models take long to load."""
+    monkeypatch.setattr(aws, "open_session", _open_session)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
 
