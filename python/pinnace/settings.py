@@ -14,6 +14,12 @@ LOG_FORMATS = ("text", "json")
 """Velero's `--log-format`."""
 
 _VARIABLES = {"store": "PINNACE_STORE", "log_level": "PINNACE_LOG_LEVEL", "log_format": "PINNACE_LOG_FORMAT"}
+_OF_PODS = (
+    "PINNACE_ATTEMPT_ID", "PINNACE_BACKUP_UID", "PINNACE_COMPRESSION", "PINNACE_JOB_IMAGE", "PINNACE_NAMESPACE",
+    "PINNACE_POD_NAME",
+)  # fmt: skip
+"""Flags of `pinnace dispatcher` and `pinnace backup job`, given by their manifests."""
+
 _OF_OTHERS = ("PINNACE_COMMIT", "PINNACE_DEMO_LOCAL")
 """Read by the extension's build and by `just demo`; they may well be set where a command is run."""
 
@@ -48,7 +54,7 @@ class Settings:
 
         UsageError for a `PINNACE_*` variable that nobody reads, since a typo must not be taken for a setting.
         """
-        known = (*_VARIABLES.values(), *_OF_OTHERS)
+        known = (*_VARIABLES.values(), *_OF_PODS, *_OF_OTHERS)
         for variable in sorted(environ):
             if variable.startswith("PINNACE_") and variable not in known:
                 raise UsageError(f"{variable}: no such environment variable; known are {', '.join(sorted(known))}")

@@ -1,4 +1,4 @@
-"""One S3 server for the session, and a new bucket for each test."""
+"""One S3 server for the session, and a bucket or a prefix of its own for each test."""
 
 import uuid
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from integration.s3_server import ACCESS_KEY, SECRET_KEY, SeaweedServer
 from pinnace.store.open import open_store
 from pinnace.store.s3 import S3Store
 
-__all__ = ["credentials", "new_bucket"]
+__all__ = ["credentials", "new_bucket", "new_prefix", "open_bucket"]
 
 
 @pytest.fixture(scope="session")
@@ -30,10 +30,29 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
 
 
+@pytest.fixture(scope="session")
+def shared_bucket(s3_server: SeaweedServer) -> str:
+    """A bucket for tests that keep to a `new_prefix`: the first write into a bucket takes a while."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+        return new_bucket(s3_server)
+
+
 def new_bucket(server: SeaweedServer) -> str:
     """Make a bucket; gives its name."""
     name = f"test-{uuid.uuid4().hex[:12]}"
-    store = open_store(server.store_url(name))
-    assert isinstance(store, S3Store)
-    store.client.create_bucket(Bucket=name)
+    open_bucket(server.store_url(name)).client.create_bucket(Bucket=name)
     return name
+
+
+def new_prefix() -> str:
+    """Give a prefix that nothing else uses."""
+    return f"clusters/{uuid.uuid4().hex[:12]}"
+
+
+def open_bucket(url: str) -> S3Store:
+    """Open a store that is known to be a bucket."""
+    store = open_store(url)
+    assert isinstance(store, S3Store)
+    return store

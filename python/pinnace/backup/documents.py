@@ -7,28 +7,37 @@ from typing import Any
 
 from pinnace import engine
 from pinnace.backup.prepare import Prepared
-from pinnace.collect.item_collector import CollectedList
+from pinnace.collect.collected_list import CollectedList, Span
 from pinnace.velero import encode
-from pinnace.velero.backup import Backup
+from pinnace.velero.backup import Backup, BackupSpec
+from pinnace.velero.label import STORAGE_LOCATION_LABEL, valid_name
 from pinnace.velero.object_store_layout import BackupKeys
 from pinnace.velero.results import Results
+from pinnace.velero.server_defaults import ServerDefaults, cluster_annotations, default_filters, default_spec
 
 __all__ = ["companions", "digest_of", "manifest", "with_cluster_version"]
 
 
 def with_cluster_version(backup: Backup, version: Mapping[str, str], *, ttl_seconds: float) -> Backup:
-    """Annotate the Backup with the cluster's version as Velero does, and put the defaulted ttl into its spec."""
-    prefix = "velero.io/source-cluster-k8s"
-    annotations = {
-        f"{prefix}-gitversion": version["gitVersion"],
-        f"{prefix}-major-version": version["major"],
-        f"{prefix}-minor-version": version["minor"],
-    }
+    """Complete the Backup as a Velero server would have: its defaults, label and annotations.
+
+    A Velero that syncs the backup puts its own location's name in the place of `default`.
+    """
+    defaults = ServerDefaults(backup_ttl_seconds=ttl_seconds)
+    spec = default_spec(backup.spec.to_document(), defaults)
+    spec["storageLocation"] = backup.spec.storage_location or defaults.storage_location
+    spec = default_filters(spec, namespaces_everything=_takes_all_namespaces(backup.spec))
     return replace(
         backup,
-        annotations={**backup.annotations, **annotations},
-        spec=replace(backup.spec, ttl_seconds=ttl_seconds),
+        labels={**backup.labels, STORAGE_LOCATION_LABEL: valid_name(spec["storageLocation"])},
+        annotations={**backup.annotations, **cluster_annotations(version, defaults)},
+        spec=BackupSpec.from_document(spec),
+        status=replace(backup.status, others={**backup.status.others, "hookStatus": {}}),
     )
+
+
+def _takes_all_namespaces(spec: BackupSpec) -> bool:
+    return set(spec.included_namespaces) <= {"*"} and not spec.excluded_namespaces
 
 
 def companions(keys: BackupKeys, results: Results) -> dict[str, bytes]:
@@ -89,6 +98,7 @@ def _list(collected: CollectedList, broken_off_kinds: Collection[tuple[str, str]
         "namespace": collected.request.namespace,
         "consistency": collected.consistency,
         "resourceVersions": collected.revisions,
+        "spans": [_span(span) for span in collected.spans] if len(collected.spans) > 1 else [],
         "items": collected.item_count,
         "pages": collected.page_count,
         "pageBytes": collected.page_bytes,
@@ -97,3 +107,9 @@ def _list(collected: CollectedList, broken_off_kinds: Collection[tuple[str, str]
         "brokeOff": "" if (resource.group_resource, resource.api_version) not in broken_off_kinds else True,
     }
     return {key: value for key, value in pairs.items() if value not in ("", [])}
+
+
+def _span(span: Span) -> dict[str, Any]:
+    """A part of a list at one revision; `upTo` is the `namespace/name` of its last item, where that is known."""
+    document = {"resourceVersion": span.resource_version, "items": span.item_count, "upTo": span.up_to}
+    return {key: value for key, value in document.items() if value != ""}

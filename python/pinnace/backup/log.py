@@ -6,18 +6,20 @@ import re
 import sys
 import threading
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pinnace.errors import AttemptLostError, PinnaceError
 from pinnace.store.object_store import ObjectWriter
 from pinnace.velero import results
 from pinnace.velero.backup import Backup
 from pinnace.velero.timestamps import timestamp
 
-__all__ = ["LEVELS", "LOGGER", "VeleroLog", "log_line"]
+__all__ = ["LEVELS", "LOGGER", "VeleroLog", "left_on_failure", "log_line"]
 
 LOGGER = logging.getLogger("pinnace.run")
 """Every line goes to it too; what people see of it, if anything, is set up in `pinnace.logs`."""
@@ -132,6 +134,20 @@ class VeleroLog:
         if ready:
             self._hash.update(ready)
             self._writer.write(ready)
+
+
+@contextmanager
+def left_on_failure(log: VeleroLog) -> Iterator[None]:
+    """Commit the log also when the run fails, with its reason as the last line; the first error is what is raised."""
+    try:
+        yield
+    except AttemptLostError:
+        raise
+    except Exception as error:
+        with suppress(PinnaceError, ValueError):  # ValueError: it was committed already
+            log.entry(results.Entry("error", "backup failed", error=str(error)))
+            log.commit()
+        raise
 
 
 def _source() -> str:

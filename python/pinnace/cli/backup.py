@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pinnace.cli import human
+from pinnace.cli.backup_job import job
 from pinnace.cli.backup_run import run
 from pinnace.cli.help import GroupedCommand
 from pinnace.cli.options import OUTPUT, Format, Name, StoreUrl, configure
@@ -22,15 +23,17 @@ __all__ = ["app", "open_backup"]
 
 app = typer.Typer(name="backup", no_args_is_help=True, help="Make backups, list them, prove them, read from them.")
 app.command(cls=GroupedCommand)(run)
+app.command(cls=GroupedCommand, hidden=True)(job)
 
 
-def open_backup(url: str, name: str) -> "BackupStore":
+def open_backup(url: str, name: str, *, for_writing: bool = False) -> "BackupStore":
     """Open one backup of a store; UsageError for a URL that names none."""
     from pinnace.store.backup_store import BackupStore
     from pinnace.store.open import open_store
 
     store = open_store(url)
-    store.validate()
+    if for_writing:
+        store.prepare()
     return BackupStore(store, name)
 
 

@@ -65,12 +65,17 @@ def run(
     selector: Annotated[
         str,
         typer.Option(
-            "--selector", "-l", rich_help_panel=FILTERS, help="Labels that items must have, as app=web,tier=front."
+            "--selector",
+            "-l",
+            rich_help_panel=FILTERS,
+            help="Labels that items must have, as app=web,tier!=db,env in (a,b),!old.",
         ),
     ] = "",
     or_selector: Annotated[
         str,
-        typer.Option(rich_help_panel=FILTERS, help="Selectors of which one must match, as 'app=web or app=db'."),
+        typer.Option(
+            rich_help_panel=FILTERS, help="Selectors of which one must match, as 'app=web or tier in (db,cache)'."
+        ),
     ] = "",
     ordered_resources: Annotated[
         str,
@@ -88,6 +93,9 @@ def run(
     ] = "",
     labels: Annotated[
         str, typer.Option(rich_help_panel=BACKUP, help="Labels of the Backup, as team=shop,env=prod.")
+    ] = "",
+    annotations: Annotated[
+        str, typer.Option(rich_help_panel=BACKUP, help="Annotations of the Backup, as ticket=OPS-1.")
     ] = "",
     kubeconfig: Annotated[
         Path | None,
@@ -129,7 +137,7 @@ def run(
     spec = backup_flags.spec_document(
         {key: value for key, value in locals().items() if key in backup_flags.FILTER_FLAGS}
     )
-    backup = backup_flags.read_backup(name, spec=spec, labels=labels, from_file=from_file)
+    backup = backup_flags.read_backup(name, spec=spec, labels=labels, annotations=annotations, from_file=from_file)
 
     from pinnace.backup.run import RunOptions
     from pinnace.backup.run import run as run_backup
@@ -137,7 +145,7 @@ def run(
     from pinnace.cli.progress_display import RunDisplay
     from pinnace.kube.client import connect
 
-    opened = open_backup(settings.store, name)
+    opened = open_backup(settings.store, name, for_writing=True)
     started = time.monotonic()
     with RunDisplay(settings) as display:
         outcome = run_backup(

@@ -9,7 +9,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from pinnace.cli import backup, cluster
-from pinnace.cli.help import HELP_WIDTH
+from pinnace.cli.dispatcher import dispatcher
+from pinnace.cli.help import HELP_WIDTH, GroupedCommand
 from pinnace.cli.output import Output, show
 from pinnace.errors import InterruptedRun, PinnaceError
 from pinnace.settings import Settings
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(backup.app)
 app.add_typer(cluster.app)
+app.command(cls=GroupedCommand)(dispatcher)
 
 
 @app.command()

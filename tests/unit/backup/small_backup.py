@@ -10,8 +10,9 @@ from pinnace.backup.archive_sink import ArchiveSink
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.prepare import Prepared
 from pinnace.backup.progress import Observer
-from pinnace.collect.item_collector import CollectedList, Revision
+from pinnace.collect.collected_list import CollectedList, Span
 from pinnace.collect.plan import ListRequest
+from pinnace.collect.probe import Revision
 from pinnace.engine import Archive
 from pinnace.kube.discovery import ApiResource
 from pinnace.store.backup_store import BackupStore
@@ -84,7 +85,7 @@ def _list(sink: ArchiveSink, resource: ApiResource, body: bytes) -> CollectedLis
     sink.fed()
     summary = page.finish()
     sink.finished(request, summary)
-    return CollectedList(request, revisions=["7"], item_count=summary.written_count, page_count=1)
+    return CollectedList(request, spans=[Span("7")], item_count=summary.written_count, page_count=1)
 
 
 def _commit(

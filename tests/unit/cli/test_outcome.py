@@ -2,7 +2,7 @@
 
 from pinnace.backup.run import Outcome
 from pinnace.cli.outcome import outcome_rows, result_rows
-from pinnace.collect.item_collector import CollectedList
+from pinnace.collect.collected_list import CollectedList, Span
 from pinnace.collect.plan import ListRequest
 from pinnace.engine import Archive
 from pinnace.kube.discovery import ApiResource
@@ -21,8 +21,10 @@ def outcome(*lists: CollectedList, results: Results) -> Outcome:
 
 def test_the_summary_has_counts_rate_and_place() -> None:
     lists = (
-        CollectedList(ListRequest(CONFIG_MAPS), revisions=["7"], item_count=2000, page_bytes=4_000_000),
-        CollectedList(ListRequest(_EVENTS), revisions=["9"], consistency="kind", item_count=1000, page_bytes=2_000_000),
+        CollectedList(ListRequest(CONFIG_MAPS), spans=[Span("7")], item_count=2000, page_bytes=4_000_000),
+        CollectedList(
+            ListRequest(_EVENTS), spans=[Span("9")], consistency="kind", item_count=1000, page_bytes=2_000_000
+        ),
         CollectedList(ListRequest(_PORTS), consistency="kind", error="forbidden"),
     )
     made = outcome(*lists, results=Results())
