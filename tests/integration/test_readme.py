@@ -3,7 +3,6 @@
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,18 +31,6 @@ def named_in_tables() -> list[str]:
     return [command for row in rows for command in _IN_TABLE.findall(row) if command.startswith("pinnace backup ")]
 
 
-@pytest.fixture
-def shop(local_cluster: TestedCluster) -> Iterator[TestedCluster]:
-    """The cluster, with the workload that the README's examples name."""
-    for namespace in ("shop", "shop-eu"):
-        local_cluster.kubectl("create", "namespace", namespace)
-        local_cluster.kubectl("-n", namespace, "create", "deployment", "web", "--image=web", "--replicas=0")
-    try:
-        yield local_cluster
-    finally:
-        local_cluster.kubectl("delete", "namespace", "shop", "shop-eu", "--wait=false")
-
-
 def run_typed(command: str, *, places: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run a line with the README's stores replaced by those of the test."""
     spelled = _PLACES.sub(lambda match: places[match[0][:2]], command)
@@ -58,10 +45,10 @@ def is_right(done: subprocess.CompletedProcess[str], *, command: str) -> bool:
 
 @pytest.mark.usefixtures("credentials")
 def test_every_command_of_the_readme_does_what_it_says(
-    shop: TestedCluster, s3_server: SeaweedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    local_cluster: TestedCluster, s3_server: SeaweedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("KUBECONFIG", str(shop.kubeconfig))
+    monkeypatch.setenv("KUBECONFIG", str(local_cluster.kubeconfig))
     folder = (tmp_path / "backups").as_uri()
     places = {"s3": s3_server.store_url(new_bucket(s3_server), "clusters/prod"), "fi": folder}
     failed = []

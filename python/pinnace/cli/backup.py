@@ -82,7 +82,7 @@ def describe(
     ] = False,
     output: Format = Output.TABLE,
 ) -> None:
-    """Show a backup's status, filters, counts, errors and warnings, as `velero backup describe` does."""
+    """Show status, filters, counts, errors and warnings, as `velero backup describe`."""
     from pinnace.backup.description import describe as describe_backup
     from pinnace.backup.description import listed_items
     from pinnace.cli.describe_text import description_lines
@@ -132,7 +132,7 @@ def download(
         ),
     ] = None,
 ) -> None:
-    """Write a backup's archive into a new file, or to stdout; a download that fails leaves no file."""
+    """Write the archive into a new file or to stdout; one that fails leaves no file."""
     from pinnace.backup.download import download as download_archive
 
     opened = open_backup(configure(store=store).store, name)
@@ -194,7 +194,7 @@ def cleanup(
     confirm: Annotated[bool, typer.Option("--confirm", help="Abort them; without it they are only listed.")] = False,
     output: Format = Output.TABLE,
 ) -> None:
-    """List, and with --confirm abort, uploads that killed runs left; those of going runs are younger."""
+    """List, and with --confirm abort, uploads that killed runs left behind."""
     from pinnace.backup import cleanup as cleaning
     from pinnace.store.open import open_store
     from pinnace.velero.duration import parse_duration

@@ -18,7 +18,7 @@ from pinnace.cli.options import (
     StoreUrl,
     configure,
 )
-from pinnace.cli.output import Output, show
+from pinnace.cli.output import Output, print_rows, show
 
 if TYPE_CHECKING:
     from pinnace.backup.run import Outcome
@@ -127,7 +127,7 @@ def run(
     log_level: LogLevelOption = None,
     log_format: LogFormatOption = None,
 ) -> None:
-    """Back up a cluster into a store, from here; nothing needs to be installed in the cluster.
+    """Back up a cluster into a store; nothing needs to be installed in the cluster.
 
     Exit code 4 (PartiallyFailed): the backup is there, and its results name what is missing.
     """
@@ -161,17 +161,24 @@ def run(
             observer=display,
         )
     _show_outcome(outcome, output=output, seconds=time.monotonic() - started, location=opened.location)
+    if settings.log_format == "text":
+        _show_results(outcome)
     if outcome.results.error_count:
         raise typer.Exit(4)
 
 
 def _show_outcome(outcome: "Outcome", *, output: Output, seconds: float, location: str) -> None:
-    """Print the Backup for programs, or a table for people; errors and warnings go to stderr in either case."""
-    from pinnace.cli.outcome import outcome_rows, result_rows
-    from pinnace.cli.output import print_rows
+    """Print the Backup for programs, or a table for people."""
+    from pinnace.cli.outcome import outcome_rows
 
     rows = outcome_rows(outcome, seconds=seconds, location=location)
     show(outcome.backup.to_document(), output=output, rows=rows, has_header=False)
+
+
+def _show_results(outcome: "Outcome") -> None:
+    """Print errors and warnings to stderr, whatever goes to stdout; as JSON they were log lines already."""
+    from pinnace.cli.outcome import result_rows
+
     entries = outcome.results.entries()
     for severity in ("error", "warning"):
         print_rows(list(result_rows([entry for entry in entries if entry.severity == severity])), file=sys.stderr)

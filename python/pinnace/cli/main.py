@@ -33,7 +33,7 @@ app.command(name="install", cls=GroupedCommand)(install.install)
 
 @app.command()
 def version(output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TABLE) -> None:
-    """Print version, commit, build profile, target, deflate library, and what it runs on."""
+    """Print version, commit, how it was built, and what it runs on."""
     import platform
     from importlib import metadata
 
