@@ -18,6 +18,9 @@ _LONGEST_BODY_SECONDS = 15.0
 _LARGEST_BYTES_UNSTREAMED = 32 << 20
 """Servers before 1.33 hold a whole response in memory, several times over."""
 
+_LARGEST_BYTES_STREAMED = 256 << 20
+"""A page at a revision of which the watch cache has no snapshot is read from etcd, and held there and here whole."""
+
 _SMALLEST_LIMIT = 20
 _TOLERANCE = 1.25
 """A list that is larger by so much is not worth a page of its own for the rest, and counts are estimates."""
@@ -36,10 +39,15 @@ class PageCost:
 
 @dataclass(frozen=True)
 class Expected:
-    """What is still to come of a list; `item_count` None where the server does not count (selectors)."""
+    """What is still to come of a list; `item_count` None where the server does not count (selectors).
+
+    `is_cached`: a whole list at its newest. Unpaged it comes from the watch cache, encoded item by item; with a
+    limit, or at a revision, it may come from etcd, at several times the cost.
+    """
 
     item_count: int | None
     bytes_per_item: float
+    is_cached: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,8 @@ class PageSize:
         """
         if self.fixed_limit is not None:
             return self.fixed_limit
-        wanted_bytes = min(float(self.page_bytes), _LONGEST_BODY_SECONDS * bytes_per_second)
+        page_bytes = math.inf if expected.is_cached and self.streams_lists else self.page_bytes
+        wanted_bytes = min(page_bytes, _LONGEST_BODY_SECONDS * bytes_per_second)
         limit = max(int(wanted_bytes / expected.bytes_per_item), _SMALLEST_LIMIT)
         if expected.item_count is not None and expected.item_count <= limit * _TOLERANCE:
             return UNPAGED
@@ -72,8 +81,8 @@ class PageSize:
         is_dear = cost.first_byte_seconds > _LARGEST_FIRST_BYTE_SHARE * total_seconds
         if self.fixed_limit is not None or not cost.has_successor or not is_dear:
             return self
-        largest = math.inf if self.streams_lists else _LARGEST_BYTES_UNSTREAMED
-        return replace(self, page_bytes=int(max(self.page_bytes, min(cost.page_bytes * _GROWTH, largest))))
+        largest = _LARGEST_BYTES_STREAMED if self.streams_lists else _LARGEST_BYTES_UNSTREAMED
+        return replace(self, page_bytes=max(self.page_bytes, min(cost.page_bytes * _GROWTH, largest)))
 
     def after_refusal(self) -> "PageSize":
         """Shrink after a 429 or a 504; what the user fixed stays."""

@@ -57,7 +57,8 @@ class Probe:
     @property
     def expected(self) -> Expected:
         """What there is to read."""
-        return Expected(self.item_count if self.is_counted else None, self.bytes_per_item)
+        is_cached = not self.revision.resource_version
+        return Expected(self.item_count if self.is_counted else None, self.bytes_per_item, is_cached=is_cached)
 
     @property
     def expected_bytes(self) -> float:

@@ -48,7 +48,7 @@ def cost(*, first: float = 1.0, body: float = 1.0, page_bytes: int = 8 * _MIB, h
         (PageSize(streams_lists=True), cost(), 32 * _MIB),
         (PageSize(streams_lists=True), cost(first=0.2, body=1.0), 8 * _MIB),
         (PageSize(streams_lists=True), cost(first=0.3, body=1.0), 32 * _MIB),
-        (PageSize(streams_lists=True), cost(page_bytes=512 * _MIB), 2048 * _MIB),
+        (PageSize(streams_lists=True), cost(page_bytes=512 * _MIB), 256 * _MIB),
         (PageSize(), cost(page_bytes=512 * _MIB), 32 * _MIB),
         # A small list's first byte is always dear, and teaches nothing about large ones.
         (PageSize(streams_lists=True), cost(has_successor=False), 8 * _MIB),
@@ -68,7 +68,7 @@ def test_a_streaming_server_is_soon_asked_for_whole_lists() -> None:
 
 
 def test_a_whole_list_that_would_take_too_long_is_paged_again() -> None:
-    size = PageSize(page_bytes=2048 * _MIB, streams_lists=True)
+    size = PageSize(page_bytes=256 * _MIB, streams_lists=True)
     assert size.limit(Expected(80_000, 4096.0), bytes_per_second=4096.0 * 1000) == 15_000
 
 
@@ -78,3 +78,18 @@ def test_pages_shrink_after_a_refusal_to_a_floor() -> None:
         size = size.after_refusal()
         bytes_of_pages.append(size.page_bytes)
     assert bytes_of_pages == [2 * _MIB, _MIB, _MIB]
+
+
+@pytest.mark.parametrize(
+    ("streams_lists", "rate", "limit"), [(True, 50e6, UNPAGED), (False, 50e6, 2048), (True, 4096.0 * 1000, 15_000)]
+)
+def test_a_list_that_the_watch_cache_holds_is_asked_for_whole_if_it_flows_fast_enough(
+    streams_lists: bool, rate: float, limit: int
+) -> None:
+    expected = Expected(80_000, 4096.0, is_cached=True)
+    assert PageSize(streams_lists=streams_lists).limit(expected, bytes_per_second=rate) == limit
+
+
+def test_a_list_that_is_not_counted_is_never_asked_for_whole_because_it_is_cached() -> None:
+    expected = Expected(None, 4096.0, is_cached=True)
+    assert PageSize(streams_lists=True).limit(expected, bytes_per_second=4096.0 * 1000) == 15_000
