@@ -2,12 +2,13 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from pinnace.dispatcher.job import job_name
-from pinnace.dispatcher.next_step import Nothing, Observed, next_step
+from pinnace.dispatcher.next_step import MakeJob, Nothing, Observed, next_step
 from pinnace.dispatcher.queue_order import QueuePlace, queue_places
 from pinnace.dispatcher.steps import Steps
 from pinnace.dispatcher.work_queue import WorkQueue
@@ -20,6 +21,8 @@ __all__ = ["BackupController"]
 
 _POD_SELECTOR = "app.kubernetes.io/name=pinnace,app.kubernetes.io/component=backup"
 _WAITING = ("", "New", "Queued", "ReadyToStart")
+_CATCH_UP_SECONDS = 5.0
+_CATCH_UP_PAUSE_SECONDS = 0.05
 _log = logging.getLogger(__name__)
 
 
@@ -130,8 +133,16 @@ class BackupController:
             return step.again_after_seconds
         _log.info("backup %s: %s", name, step)
         self._steps.perform(step, observed)
+        if isinstance(step, MakeJob) and observed.backup is not None:
+            self._wait_for_job(job_name(observed.backup))
         self._steps.metrics.existing(self._backups.list())
         return None
+
+    def _wait_for_job(self, name: str) -> None:
+        """Until our copy has a Job that was just made: the queue counts by Jobs who has begun."""
+        deadline = time.monotonic() + _CATCH_UP_SECONDS
+        while self._jobs.get(name, namespace=self._namespace) is None and time.monotonic() < deadline:
+            time.sleep(_CATCH_UP_PAUSE_SECONDS)
 
     def _observe(self, name: str) -> Observed:
         backup = self._backups.get(name, namespace=self._namespace)
@@ -144,6 +155,7 @@ class BackupController:
                 self._backups.list(),
                 existing_namespaces=self._steps.namespaces(),
                 concurrent_backups=self._concurrent_backups,
+                with_jobs=self._names_with_jobs(),
             )
             place = places.get(name, place)
         return Observed(
@@ -155,6 +167,10 @@ class BackupController:
             knows_queue=self._knows_queue,
             missing_secret=self._steps.missing_secret(job, pods),
         )
+
+    def _names_with_jobs(self) -> set[str]:
+        owners = (owner for job in self._jobs.list() for owner in job["metadata"].get("ownerReferences") or ())
+        return {str(owner["name"]) for owner in owners if owner.get("kind") == "Backup"}
 
     def _pods_of(self, name: str) -> list[dict[str, Any]]:
         return [pod for pod in self._pods.list() if _job_name_of(pod) == name]

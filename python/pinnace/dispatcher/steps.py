@@ -77,7 +77,8 @@ class Steps:
                 self._patch_status(backup, {"phase": "Queued", "queuePosition": position})
             case steps.MakeJob():
                 self._make_job(backup)
-            case steps.MarkInProgress():
+            case steps.MarkInProgress() if job is not None:
+                self._give_rights(backup, job)
                 self._mark_in_progress(backup)
             case steps.Fail(reason, pod_name):
                 self._fail(backup, job, reason=reason, pod_name=pod_name)
@@ -156,19 +157,22 @@ class Steps:
         self._patch(backup, prepared.document, status)
         self.metrics.begun(backup)
 
-    def _resume(self, backup: Mapping[str, Any], job: Mapping[str, Any]) -> None:
-        """Give the Job its rights first: its pod asks for the Backup as its first act."""
+    def _give_rights(self, backup: Mapping[str, Any], job: Mapping[str, Any]) -> None:
+        """Before the Job can be resumed, by us or by Kueue: its pod asks for the Backup as its first act."""
         role, binding = rights(backup, settings=self._settings, job=job)
         self._roles.create(role)
         self._bindings.create(binding)
+
+    def _resume(self, backup: Mapping[str, Any], job: Mapping[str, Any]) -> None:
+        self._give_rights(backup, job)
         self._jobs.merge_patch(job["metadata"]["name"], {"spec": {"suspend": False}})
 
     def _note_attempt(self, step: steps.NoteAttempt, backup: Mapping[str, Any], job: Mapping[str, Any]) -> None:
         text = f"attempt {step.attempt} of {step.attempts}, since {step.reason or 'the last one failed'}"
         self._patch_status(backup, {"failureReason": text})
         self._tell(backup, "Retrying", text, warning=True)
-        self.metrics.retried()
         self._annotate(job, steps.ATTEMPT_ANNOTATION, str(step.attempt))
+        self.metrics.retried()
 
     def _fail(self, backup: Mapping[str, Any], job: Mapping[str, Any] | None, *, reason: str, pod_name: str) -> None:
         if job is None and self._jobs.get(job_name(backup)) is not None:
@@ -196,12 +200,17 @@ class Steps:
         self._patch_status(backup, committed)
 
     def _record(self, backup: Mapping[str, Any], job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> None:
-        self._conclude(backup, termination.of_pods(pods))
+        """Mark the Job first, unless it changed meanwhile: an end must not be counted twice from an old copy."""
+        metadata = job["metadata"]
         patch = {
-            "metadata": {"annotations": {steps.RECORDED_ANNOTATION: str(backup["status"]["phase"])}},
+            "metadata": {
+                "annotations": {steps.RECORDED_ANNOTATION: str(backup["status"]["phase"])},
+                "resourceVersion": metadata["resourceVersion"],
+            },
             "spec": {"ttlSecondsAfterFinished": _TTL_SECONDS},
         }
-        self._jobs.merge_patch(job["metadata"]["name"], patch)
+        self._jobs.merge_patch(metadata["name"], patch)
+        self._conclude(backup, termination.of_pods(pods))
 
     def _conclude(self, backup: Mapping[str, Any], ended: termination.Termination) -> None:
         status = backup["status"]
@@ -214,7 +223,8 @@ class Steps:
         self._tell(backup, phase, message, warning=phase != "Completed")
 
     def _annotate(self, job: Mapping[str, Any], annotation: str, value: str) -> None:
-        self._jobs.merge_patch(job["metadata"]["name"], {"metadata": {"annotations": {annotation: value}}})
+        metadata = {"annotations": {annotation: value}, "resourceVersion": job["metadata"]["resourceVersion"]}
+        self._jobs.merge_patch(job["metadata"]["name"], {"metadata": metadata})
 
     def _patch(self, backup: Mapping[str, Any], document: Mapping[str, Any], status: Mapping[str, Any]) -> None:
         """Write defaults and phase in one merge patch, as Velero does; one that changed meanwhile is a conflict."""
