@@ -1,7 +1,8 @@
 """Where the engine's time goes with one and with two threads: a table of shares, by perf's samples of one run each.
 
 Needs Debian's `linux-perf`; samples by the CPU clock, which virtual machines have too. Each sample belongs to the first
-function, from the innermost outwards, that a group below names; what the engine did not do (reading the file) is left out.
+function, from the innermost outwards, that a group below names; what the engine did not do (reading the file) is left
+out.
 """
 
 import os
@@ -84,7 +85,9 @@ def main() -> None:
     waiting = [100 - sum(columns[0]), 50 - sum(columns[1]), 50 - sum(columns[2])]
     print(f"`{level}`, percent of the threads' wall time; load of the machine {os.getloadavg()[0]:.1f}\n")
     print("| | one thread | two: the scanning one | two: the helping one |\n|---|---|---|---|")
-    for name, values in zip([*GROUPS, "waiting, or not scheduled"], [*zip(*columns), waiting]):
+    for name, values in zip(
+        [*GROUPS, "waiting, or not scheduled"], [*zip(*columns, strict=True), waiting], strict=True
+    ):
         print(f"| {name} | " + " | ".join(f"{value:.0f}" for value in values) + " |")
 
 

@@ -23,7 +23,10 @@ kind: Kustomization
 resources: [{base}]
 images: [{{name: pinnace, newName: {name}, newTag: {tag}}}]
 replacements:
-  - source: {{kind: Deployment, name: pinnace-dispatcher, fieldPath: "spec.template.spec.containers.[name=dispatcher].image"}}
+  - source:
+      kind: Deployment
+      name: pinnace-dispatcher
+      fieldPath: "spec.template.spec.containers.[name=dispatcher].image"
     targets:
       - select: {{kind: Deployment, name: pinnace-dispatcher}}
         fieldPaths: ["spec.template.spec.containers.[name=dispatcher].env.[name=PINNACE_JOB_IMAGE].value"]

@@ -55,11 +55,12 @@ class BackupStore:
         self.check_absent()
         kept = {self.keys.log} if keep_log else set()
         objects = [found for found in self._store.list_keys(self.keys.prefix) if found.key not in kept]
-        for leftover in objects:
-            self._store.delete(leftover.key)
+        # Uploads first: an attempt that lives on without its node can then add nothing to what is removed next.
         uploads = list(self._store.uploads(self.keys.prefix))
         for upload in uploads:
             self._store.abort_upload(upload)
+        for leftover in objects:
+            self._store.delete(leftover.key)
         return Leftovers(len(objects), len(uploads))
 
     def open(self, key: str) -> ObjectWriter:
