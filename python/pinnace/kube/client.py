@@ -59,6 +59,11 @@ class Response:
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:  # ValueError: hung up under TLS
             raise KubeError(request=self.request, status=0, reason=f"the response broke off: {error}") from error
 
+    @property
+    def raw(self) -> urllib3.BaseHTTPResponse:
+        """The unread response, for the client library's own watch."""
+        return self._response
+
     def close(self) -> None:
         """Drop what is unread, and the connection with it; one that was read to its end serves on."""
         self._response.close()
@@ -76,6 +81,11 @@ class Client:
         self._reconnect = reconnect
         self._lock = threading.Lock()
         self._version: Mapping[str, str] = {}
+
+    @property
+    def api_client(self) -> "ApiClient":
+        """The client library's own client, for those of its parts that want it."""
+        return self._api_client
 
     @property
     def server(self) -> str:
@@ -120,24 +130,73 @@ class Client:
     ) -> Response:
         request = describe(path, query)
         started = time.monotonic()
+        answer = self._call(
+            api_client, "GET", path, query=query, headers={"Accept": accept}, request=request, call=call
+        )
+        if answer.status != 200:
+            raise refusal(answer, request=request)
+        return Response(answer, request=request, first_byte_seconds=time.monotonic() - started)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> Any:
+        """Create, change or delete one object and parse the answer; KubeError for any status but 200, 201 and 202."""
+        request = f"{method} {path}"
+        answer = self._call(
+            self._api_client,
+            method,
+            path,
+            query=query or {},
+            headers={"Accept": "application/json", "Content-Type": content_type},
+            request=request,
+            body=body,
+        )
+        if answer.status not in (200, 201, 202):
+            raise refusal(answer, request=request)
+        try:
+            return orjson.loads(answer.read())
+        except (urllib3.exceptions.HTTPError, OSError, orjson.JSONDecodeError) as error:
+            raise KubeError(request=request, status=0, reason=f"the answer can't be read: {error}") from error
+        finally:
+            answer.release_conn()
+
+    def _call(
+        self,
+        api_client: "ApiClient",
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        request: str,
+        body: Any = None,
+        call: Call | None = None,
+    ) -> urllib3.BaseHTTPResponse:
         # One thread at a time: getting a token may read a file or run a plugin.
         with self._lock, credentials.credentials_failures_raise():
-            method, url, headers, *_ = api_client.param_serialize(
-                "GET",
+            method, url, sent_headers, sent_body, *_ = api_client.param_serialize(
+                method,
                 path,
                 query_params=list(query.items()),
-                header_params={"Accept": accept},
+                header_params=dict(headers),
+                body=body,
                 auth_settings=["BearerToken"],
             )
         timeouts = (_CONNECT_TIMEOUT_SECONDS, _READ_TIMEOUT_SECONDS)
         try:
-            with call.in_this_thread():
-                answer = api_client.call_api(method, url, header_params=headers, _request_timeout=timeouts).response
+            with (call or Call()).in_this_thread():
+                answer: urllib3.BaseHTTPResponse = api_client.call_api(
+                    method, url, header_params=sent_headers, body=sent_body, _request_timeout=timeouts
+                ).response
         except Exception as error:  # the generated client wraps some of urllib3's errors and lets others through
             raise no_answer(error, request=request, server=self.server) from error
-        if answer.status != 200:
-            raise refusal(answer, request=request)
-        return Response(answer, request=request, first_byte_seconds=time.monotonic() - started)
+        return answer
 
     def _renewed(self, refused: "ApiClient") -> "ApiClient":
         """Replace the client that was refused, unless another thread did so already."""

@@ -43,9 +43,9 @@ def _fill(configuration: "Configuration", *, kubeconfig: Path | None, context: s
 
     try:
         if kubeconfig is None and context is None and not _has_default_kubeconfig() and _is_in_pod():
-            kubernetes.config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            kubernetes.config.load_incluster_config(client_configuration=configuration)
         else:
-            kubernetes.config.load_kube_config(  # type: ignore[no-untyped-call]
+            kubernetes.config.load_kube_config(
                 config_file=str(kubeconfig or _default_kubeconfig()),
                 context=context,
                 client_configuration=configuration,
