@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def example(*, profile: str = "release") -> Path:
     """The engine's example, built with the features that the extension has: with ISA-L where it can be."""
-    features = subprocess.run(["just", "features"], check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.split()
+    features = subprocess.run(
+        ["just", "features"], check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ).stdout.split()
     command = ["cargo", "build", "--profile", profile, "--locked", "-p", "pinnace-engine", "--example", "bench_engine"]
     built = subprocess.run(
         [*command, *features, "--message-format", "json", "--quiet"],
