@@ -64,8 +64,8 @@ class BackupStore:
         return Leftovers(len(objects), len(uploads))
 
     def open(self, key: str) -> ObjectWriter:
-        """Begin a large object."""
-        return self._store.open_writer(key)
+        """Begin a large object; the archive replaces none, so that of two runs of one name one ends there."""
+        return self._store.open_writer(key, create_only=key == self.keys.archive)
 
     def put(self, key: str, body: bytes) -> None:
         """Store a small object."""

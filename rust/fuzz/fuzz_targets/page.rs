@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run page corpus/page seeds/page`
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run -s none --fuzz-dir rust/fuzz page corpus/page seeds/page` (on nightly also with sanitizers)
 
 #![no_main]
 #![allow(clippy::panic, dead_code, reason = "a finding is a panic; the bodies are shared")]
