@@ -78,10 +78,11 @@ lint: extension
 quick: extension
     pytest -q tests/unit tests/faults
 
-# Every Rust test: vectors, properties, fuzz bodies
+# Every Rust test (vectors, properties, fuzz bodies, sizes): with the pure-Rust deflate, and with ISA-L where it builds
 [group('test')]
 rust: isal-tools
-    cargo test --quiet --locked --release --workspace --exclude pinnace-py
+    cargo test --quiet --locked -p pinnace-engine
+    features=$(just features); if [ -n "$features" ]; then cargo test --quiet --locked -p pinnace-engine $features; fi
 
 # Tests against a real apiserver and a real S3 server
 [group('test')]
@@ -129,10 +130,15 @@ node-binaries:
 bench-engine: extension
     python rust/bench_engine.py
 
+# Where the engine's time goes with one and two threads, by perf (Debian's linux-perf)
+[group('measure')]
+profile-engine level='fast': dependencies isal-tools
+    python rust/profile_engine.py {{level}}
+
 # The deflate libraries beside each other (criterion)
 [group('measure')]
 bench-deflate: isal-tools
-    cargo bench --quiet --locked -p pinnace-engine
+    cargo bench --quiet --locked -p pinnace-engine $(just features)
 
 # An abi3 manylinux wheel in dist/ for x86_64 or aarch64; the other one than this machine's has the pure-Rust deflate
 [group('release')]

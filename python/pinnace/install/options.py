@@ -1,0 +1,79 @@
+"""What `pinnace install` is asked for, as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pinnace.errors import UsageError
+
+__all__ = ["DEFAULT_NAMESPACE", "InstallOptions", "Location", "read_location"]
+
+DEFAULT_NAMESPACE = "velero"
+"""Where the `velero` CLI looks."""
+
+
+@dataclass(frozen=True)
+class Location:
+    """The BackupStorageLocation `default`; without `credentials` the service accounts' own identity is used."""
+
+    bucket: str
+    prefix: str = ""
+    config: Mapping[str, str] = field(default_factory=dict)
+    ca_cert: bytes = b""
+    credentials: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class InstallOptions:
+    """Everything else; empty `image` is the one of this version."""
+
+    namespace: str = DEFAULT_NAMESPACE
+    image: str = ""
+    location: Location | None = None
+    service_account_annotations: Mapping[str, str] = field(default_factory=dict)
+    crds_only: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what would have no effect."""
+        if self.crds_only and (self.location or self.image or self.service_account_annotations):
+            raise UsageError("--crds-only: nothing but the kinds is applied; leave out the flags of the rest")
+
+
+def read_location(
+    bucket: str,
+    *,
+    prefix: str,
+    region: str,
+    s3_url: str,
+    config: Mapping[str, str],
+    ca_cert_file: Path | None,
+    secret_file: Path | None,
+) -> Location | None:
+    """Read the flags of a location; None where no bucket is named, and then none of the others may be."""
+    others = {
+        "--prefix": prefix, "--region": region, "--s3-url": s3_url, "--location-config": config,
+        "--ca-cert-file": ca_cert_file, "--secret-file": secret_file,
+    }  # fmt: skip
+    if not bucket:
+        if given := [flag for flag, value in others.items() if value]:
+            raise UsageError(f"{given[0]}: it belongs to a location; name its bucket by --bucket")
+        return None
+    if "/" in bucket.strip("/"):
+        raise UsageError(f"--bucket {bucket}: a bucket's name has no slash; give the path below it by --prefix")
+    named = {"region": region, "s3Url": s3_url, "s3ForcePathStyle": "true" if s3_url else ""}
+    return Location(
+        bucket=bucket.strip("/"),
+        prefix=prefix.strip("/"),
+        config={**{key: value for key, value in named.items() if value}, **config},
+        ca_cert=_read(ca_cert_file, flag="--ca-cert-file"),
+        credentials=_read(secret_file, flag="--secret-file"),
+    )
+
+
+def _read(path: Path | None, *, flag: str) -> bytes:
+    if path is None:
+        return b""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{flag} {path}: {error.strerror}") from error

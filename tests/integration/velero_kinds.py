@@ -1,0 +1,40 @@
+"""The CRDs of k8s/crds on a real API server, and a namespace to make their items in."""
+
+import json
+import time
+from pathlib import Path
+
+from integration.cluster_fixtures import TestedCluster
+
+__all__ = ["CRDS", "apply_crds", "make_namespace"]
+
+CRDS = Path(__file__).parents[2] / "k8s" / "crds"
+_ESTABLISHED_SECONDS = 60.0
+
+
+def apply_crds(cluster: TestedCluster) -> None:
+    """Apply them as users do, and wait until they are served; again changes nothing."""
+    cluster.kubectl("apply", "--server-side", "-k", str(CRDS))
+    names = {f"{path.stem}.velero.io" for path in CRDS.glob("*.yaml") if path.stem != "kustomization"}
+    deadline = time.monotonic() + _ESTABLISHED_SECONDS
+    while missing := names - _established(cluster):
+        assert time.monotonic() < deadline, f"not Established: {missing}"
+        time.sleep(0.1)
+
+
+def _established(cluster: TestedCluster) -> set[str]:
+    """Names of the CRDs that are served; `kubectl wait` fails on one that has no conditions yet."""
+    crds = json.loads(cluster.kubectl("get", "crds", "-ojson"))["items"]
+    wanted = ("Established", "True")
+    return {
+        crd["metadata"]["name"]
+        for crd in crds
+        if any((c["type"], c["status"]) == wanted for c in crd.get("status", {}).get("conditions") or [])
+    }
+
+
+def make_namespace(cluster: TestedCluster, name: str) -> str:
+    """Make an empty namespace; what an earlier test left in one of that name is gone."""
+    cluster.kubectl("delete", "namespace", name, "--ignore-not-found", "--timeout=120s")
+    cluster.kubectl("create", "namespace", name)
+    return name

@@ -1,0 +1,108 @@
+"""Manifests from options: those of the kustomize base, but for what the options say."""
+
+import os
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pinnace.cluster import kubectl
+from pinnace.install import manifests
+from pinnace.install.options import InstallOptions, Location
+from pinnace.install.render import render
+
+_K8S = Path(__file__).parents[3] / "k8s"
+
+
+def identity(document: dict[str, Any]) -> tuple[str, str, str]:
+    metadata = document["metadata"]
+    return document["kind"], metadata.get("namespace", ""), metadata["name"]
+
+
+def without_kinds(options: InstallOptions) -> dict[tuple[str, str, str], dict[str, Any]]:
+    return {identity(d): d for d in render(options) if d["kind"] != "CustomResourceDefinition"}
+
+
+def test_without_options_it_is_what_kustomize_builds() -> None:
+    built = {
+        identity(document): document
+        for folder in ("crds", "base")
+        for document in yaml.safe_load_all(kubectl.run("kustomize", str(_K8S / folder), kubeconfig=Path(os.devnull)))
+    }
+    assert {identity(document): document for document in render(InstallOptions())} == built
+
+
+def test_the_namespace_comes_first_and_the_kinds_before_what_is_of_them() -> None:
+    kinds = [document["kind"] for document in render(InstallOptions(location=Location("b", credentials=b"c")))]
+    assert kinds[0] == "Namespace"
+    assert kinds[1:14] == ["CustomResourceDefinition"] * 13
+    assert kinds[-3:] == ["Service", "Secret", "BackupStorageLocation"]
+
+
+def test_only_the_kinds_can_be_had() -> None:
+    assert render(InstallOptions(crds_only=True)) == manifests.crds()
+
+
+def test_another_namespace_is_everywhere_and_its_bindings_are_its_own() -> None:
+    default, other = without_kinds(InstallOptions()), without_kinds(InstallOptions(namespace="other"))
+    assert "velero" not in {namespace for _, namespace, _ in other}
+    assert {subject["namespace"] for d in other.values() for subject in d.get("subjects", ())} == {"other"}
+    names = {kind: sorted(n for k, _, n in other if k == kind) for kind in ("Namespace", "ClusterRoleBinding")}
+    assert names == {
+        "Namespace": ["other"],
+        "ClusterRoleBinding": ["pinnace-backup-other", "pinnace-dispatcher-other"],
+    }
+    roles = [("ClusterRole", "", "pinnace-backup"), ("ClusterRole", "", "pinnace-dispatcher")]
+    assert [other[role] for role in roles] == [default[role] for role in roles]
+
+
+def test_the_image_is_the_dispatchers_and_the_jobs() -> None:
+    documents = without_kinds(InstallOptions(image="registry.example/pinnace@sha256:1"))
+    [container] = documents["Deployment", "velero", "pinnace-dispatcher"]["spec"]["template"]["spec"]["containers"]
+    named = [variable["value"] for variable in container["env"] if variable["name"] == "PINNACE_JOB_IMAGE"]
+    assert [container["image"], *named] == ["registry.example/pinnace@sha256:1"] * 2
+
+
+def test_annotations_are_on_both_service_accounts() -> None:
+    documents = without_kinds(InstallOptions(service_account_annotations={"a/role": "r"}))
+    accounts = [d["metadata"] for (kind, _, _), d in documents.items() if kind == "ServiceAccount"]
+    assert {account["name"]: account["annotations"] for account in accounts} == {
+        "pinnace-backup": {"a/role": "r"},
+        "pinnace-dispatcher": {"a/role": "r"},
+    }
+
+
+def test_a_location_with_credentials_names_its_secret() -> None:
+    location = Location("b", prefix="p/q", config={"region": "r"}, ca_cert=b"CA", credentials=b"[default]")
+    documents = without_kinds(InstallOptions(namespace="other", location=location))
+    labels = {"app.kubernetes.io/part-of": "pinnace"}
+    assert documents["Secret", "other", "cloud-credentials"] == {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "cloud-credentials", "namespace": "other", "labels": labels},
+        "type": "Opaque",
+        "data": {"cloud": b64encode(b"[default]").decode()},
+    }
+    assert documents["BackupStorageLocation", "other", "default"] == {
+        "apiVersion": "velero.io/v1",
+        "kind": "BackupStorageLocation",
+        "metadata": {"name": "default", "namespace": "other", "labels": labels},
+        "spec": {
+            "provider": "aws",
+            "default": True,
+            "objectStorage": {"bucket": "b", "prefix": "p/q", "caCert": b64encode(b"CA").decode()},
+            "config": {"region": "r"},
+            "credential": {"name": "cloud-credentials", "key": "cloud"},
+        },
+    }
+
+
+def test_a_location_without_credentials_has_no_secret_and_names_none() -> None:
+    documents = without_kinds(InstallOptions(location=Location("b")))
+    assert [key for key in documents if key[0] == "Secret"] == []
+    assert documents["BackupStorageLocation", "velero", "default"]["spec"] == {
+        "provider": "aws",
+        "default": True,
+        "objectStorage": {"bucket": "b"},
+    }
