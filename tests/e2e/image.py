@@ -18,7 +18,17 @@ IMAGE: Final = "localhost/pinnace:test"
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _DOCKERFILE: Final = _ROOT / "k8s" / "image" / "Dockerfile"
-_SOURCES: Final = ("rust", "python", "k8s/image", "Cargo.toml", "Cargo.lock", "pyproject.toml", "uv.lock")
+_SOURCES: Final = (
+    "rust",
+    "python",
+    "k8s/image",
+    "k8s/crds",
+    "k8s/base",
+    "Cargo.toml",
+    "Cargo.lock",
+    "pyproject.toml",
+    "uv.lock",
+)
 _NOT_SOURCES: Final = {"__pycache__", "target"}
 _DEBOOTSTRAP: Final = ("--variant=minbase", "--include=python3,python3-venv,ca-certificates", "bookworm")
 _BASE: Final = "localhost/pinnace-base:test"

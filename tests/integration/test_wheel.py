@@ -1,10 +1,14 @@
 """The wheel that `./just wheel` builds installs into an empty environment and runs there."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from command import PINNACE
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ["backup", "cluster", "version"]
@@ -23,15 +27,21 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_installed_command_says_its_version(installed: Path) -> None:
-    lines = _run(str(installed / "pinnace"), "version").splitlines()
-    shown = {line.split()[0]: line.split()[-1] for line in lines}
-    assert list(shown) == ["what", "commit", "deflate", "deflate_version", "profile", "target", "version"]
-    assert (shown["profile"], shown["target"]) == ("release", f"{_machine()}-unknown-linux-gnu")
+    shown = json.loads(_run(str(installed / "pinnace"), "version", "--output=json"))
+    of_the_checkout = json.loads(_run(*PINNACE, "version", "--output=json"))
+    assert {**shown, "commit": ""} == {**of_the_checkout, "commit": ""}
 
 
 def test_the_installed_command_lists_its_commands(installed: Path) -> None:
     helped = _run(str(installed / "pinnace"), "--help")
     assert [command for command in COMMANDS if f" {command} " not in helped] == []
+
+
+def test_the_wheel_carries_the_manifests_of_the_checkout(installed: Path) -> None:
+    """They are links in the checkout; a wheel that kept the links would install nothing."""
+    printed = _run(str(installed / "pinnace"), "install", "--dry-run", "--output=yaml")
+    assert printed == _run(*PINNACE, "install", "--dry-run", "--output=yaml")
+    assert len([document for document in yaml.safe_load_all(printed) if document]) > 20
 
 
 def test_the_wheel_alone_says_that_the_local_cluster_needs_a_checkout(installed: Path) -> None:
