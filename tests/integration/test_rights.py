@@ -38,7 +38,6 @@ def installed(local_cluster: TestedCluster) -> TestedCluster:
     """The base, applied as users do; its Deployment waits for a node, which rights don't need."""
     apply_crds(local_cluster)
     make_namespace(local_cluster, "rights-test")
-    local_cluster.kubectl("delete", "namespace", "velero", "--ignore-not-found", "--timeout=120s")
     local_cluster.kubectl("apply", "-k", str(_BASE))
     for name in ("one", "other"):
         local_cluster.kubectl("create", "-f-", standard_input=_backup(name))
