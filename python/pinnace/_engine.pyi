@@ -68,8 +68,8 @@ class Page:
     def finish(self) -> PageSummary:
         """End of the body; MalformedPageError `truncated` if the list is not complete."""
 
-    def abandon(self) -> None:
-        """Close a page whose response broke off; items archived so far stay (see `item_count`, `last_uid`)."""
+    def abandon(self) -> PageSummary:
+        """Close a page whose response broke off, if it is open, and tell what it held; items archived so far stay."""
 
     @property
     def continue_token(self) -> str | None:

@@ -7,20 +7,27 @@ A sentence names the object, the cause and the fix, and never holds a Secret's c
 from typing import ClassVar
 
 __all__ = [
+    "AttemptLostError",
     "BackupExistsError",
     "BackupNotFoundError",
     "ClusterError",
     "ConditionUnsupportedError",
     "EngineError",
     "InstallError",
+    "InstalledCrdError",
     "InterruptedRun",
     "ItemNotFoundError",
     "KubeError",
+    "LeaseLostError",
+    "LocationError",
+    "MalformedObjectError",
     "MalformedPageError",
     "ObjectExistsError",
     "ObjectNotFoundError",
     "PinnaceError",
+    "ServerUnreachableError",
     "StoreError",
+    "StoreUnavailableError",
     "UsageError",
     "ValidationFailedError",
     "VerificationError",
@@ -54,6 +61,16 @@ class VerificationError(PinnaceError):
     """A stored backup that is not what its manifest and index say."""
 
     exit_code = 5
+
+
+class MalformedObjectError(VerificationError):
+    """An object of a backup whose bytes are not what an object of that key holds; `key` names it."""
+
+    def __init__(self, *, location: str, key: str, reason: str) -> None:
+        self.location = location
+        self.key = key
+        self.reason = reason
+        super().__init__(f"{location}: {key}: {reason}")
 
 
 class InterruptedRun(BaseException):
@@ -90,11 +107,11 @@ class MalformedPageError(EngineError):
 class KubeError(PinnaceError):
     """A Kubernetes API request that failed; `status` is 0 where no response came.
 
-    `continue_token` is what a 410 offers to go on with, `retry_after_seconds` what a 429 asks for.
+    `continue_token` is what a 410 offers to go on with, `retry_after_seconds` what the server asks for (0: nothing).
     """
 
     continue_token: str = ""
-    retry_after_seconds: float = 1.0
+    retry_after_seconds: float = 0.0
 
     def __init__(self, *, request: str, status: int, reason: str, fix: str = "") -> None:
         self.request = request
@@ -102,6 +119,10 @@ class KubeError(PinnaceError):
         self.reason = reason
         self.fix = fix
         super().__init__(f"{request}: {reason}" + (f"; {fix}" if fix else ""))
+
+
+class ServerUnreachableError(KubeError):
+    """No connection to the API server came about: nothing more can be read from it."""
 
 
 class StoreError(PinnaceError):
@@ -113,6 +134,10 @@ class StoreError(PinnaceError):
         self.reason = reason
         self.fix = fix
         super().__init__(f"{location}: {action}: {reason}" + (f"; {fix}" if fix else ""))
+
+
+class StoreUnavailableError(StoreError):
+    """The store did not answer, broke off, or can't just now; the same request may succeed a little later."""
 
 
 class ObjectNotFoundError(StoreError):
@@ -143,8 +168,34 @@ class BackupNotFoundError(PinnaceError):
         super().__init__(f"{location}: backup {backup_name} not found; `pinnace backup get` lists what is there")
 
 
+class LocationError(PinnaceError):
+    """A BackupStorageLocation that is not there or can't be opened as it says."""
+
+    def __init__(self, *, location_name: str, reason: str) -> None:
+        self.location_name = location_name
+        self.reason = reason
+        super().__init__(f"BackupStorageLocation {location_name}: {reason}")
+
+
+class LeaseLostError(PinnaceError):
+    """The leader could not renew its Lease; another one may lead now, so this one ends and is started again."""
+
+    def __init__(self, *, namespace: str, lease_name: str) -> None:
+        self.namespace = namespace
+        self.lease_name = lease_name
+        super().__init__(f"Lease {namespace}/{lease_name} could not be renewed; another dispatcher may lead now")
+
+
+class AttemptLostError(PinnaceError):
+    """Another attempt of the same backup has taken over; this one must not write any more."""
+
+    def __init__(self, *, backup_name: str) -> None:
+        self.backup_name = backup_name
+        super().__init__(f"backup {backup_name}: another attempt has taken over, or the Backup is no longer InProgress")
+
+
 class ItemNotFoundError(PinnaceError):
-    """The backup's index has no such item."""
+    """The backup has no such item, or no object of that kind (a log that was never uploaded)."""
 
     exit_code = 6
 
@@ -159,3 +210,12 @@ class InstallError(PinnaceError):
 
 class ConditionUnsupportedError(StoreError):
     """The store has no conditional create; the caller must look first and put plainly."""
+
+
+class InstalledCrdError(PinnaceError):
+    """The installed CRD of Backups is not one that can be written to as asked."""
+
+    def __init__(self, *, reason: str, fix: str) -> None:
+        self.reason = reason
+        self.fix = fix
+        super().__init__(f"CustomResourceDefinition backups.velero.io: {reason}; {fix}")

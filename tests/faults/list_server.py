@@ -1,59 +1,112 @@
-"""A fake apiserver, for faults that a real one can't be made to show: each answer is scripted, one a request."""
+"""A fake apiserver, for faults that a real one can't be made to show: each answer is scripted."""
 
+import ssl
 import threading
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from command import kubeconfig_of
+from pinnace.cluster.certificates import Certificates
 from pinnace.kube.client import Client, connect
 
-__all__ = ["Answer", "serving"]
+__all__ = ["Answer", "Asked", "listening", "serving"]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer; `cut_after` bytes of the body the connection ends."""
+    """One answer; `cut_after` bytes of the body the connection ends, `hold` is waited for before the status line.
+
+    `hold_after` bytes of the body, the rest waits for `hold` instead.
+    """
 
     body: bytes
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cut_after: int | None = None
+    hold: threading.Event | None = None
+    hold_after: int | None = None
 
 
-@contextmanager
-def serving(answers: Sequence[Answer], *, folder: Path) -> Iterator[tuple[Client, list[str]]]:
-    """Serve the answers in order; gives a client and the paths that were asked for."""
-    asked: list[str] = []
-    script = iter(answers)
+@dataclass
+class Asked:
+    """What came in: the paths in order, the headers beside them, and how many connections brought them."""
 
+    paths: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    connections: int = 0
+
+    @property
+    def queries(self) -> list[str]:
+        """What stands behind the question marks."""
+        return [path.partition("?")[2] for path in self.paths]
+
+
+def _handler(next_answer: Callable[[str], Answer], asked: Asked) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def setup(self) -> None:
+            asked.connections += 1
+            super().setup()
+
         def do_GET(self) -> None:
-            asked.append(self.path)
-            answer = next(script)
+            asked.paths.append(self.path)
+            asked.headers.append(dict(self.headers.items()))
+            answer = next_answer(self.path)
+            if answer.hold and answer.hold_after is None:
+                answer.hold.wait()
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
-            self.wfile.write(answer.body[: answer.cut_after])
+            self._send_body(answer)
             if answer.cut_after is not None:
+                self.close_connection = True
+
+        def _send_body(self, answer: Answer) -> None:
+            try:
+                self.wfile.write(answer.body[: answer.cut_after if answer.hold_after is None else answer.hold_after])
+                if answer.hold and answer.hold_after is not None:
+                    answer.hold.wait()
+                    self.wfile.write(answer.body[answer.hold_after : answer.cut_after])
+            except OSError:  # the client hung up
                 self.close_connection = True
 
         def log_message(self, *_: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    return Handler
+
+
+@contextmanager
+def listening(next_answer: Callable[[str], Answer], *, tls: Certificates | None = None) -> Iterator[tuple[str, Asked]]:
+    """Serve what `next_answer` gives for each path; gives the server's URL."""
+    asked = Asked()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(next_answer, asked))
+    server.daemon_threads = True
+    if tls is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls.certificate("server"), tls.key("server"))
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
-        kubeconfig = kubeconfig_of(f"http://127.0.0.1:{server.server_port}", folder=folder)
-        yield connect(kubeconfig=kubeconfig), asked
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}", asked
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def serving(answers: Sequence[Answer] | dict[str, list[Answer]], *, folder: Path) -> Iterator[tuple[Client, Asked]]:
+    """Serve the answers in order, or for each path in order; gives a client and what was asked for."""
+    script = [] if isinstance(answers, dict) else list(answers)
+    by_path = answers if isinstance(answers, dict) else defaultdict(lambda: script)
+    with listening(lambda path: by_path[path.partition("?")[0]].pop(0)) as (url, asked):
+        yield connect(kubeconfig=kubeconfig_of(url, folder=folder)), asked

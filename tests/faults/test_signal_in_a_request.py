@@ -9,8 +9,8 @@ from pinnace.kube.client import Client
 class InterruptedApiClient:
     """Stands for the generated client, with a signal handler that raises in its middle."""
 
-    def param_serialize(self, method: str, path: str, **_: object) -> tuple[str, str, dict[str, str]]:
-        return method, path, {}
+    def param_serialize(self, method: str, path: str, **_: object) -> tuple[str, str, dict[str, str], None]:
+        return method, path, {}, None
 
     def call_api(self, *_: object, **__: object) -> None:
         raise InterruptedRun(signal_number=15)

@@ -12,7 +12,7 @@ import pytest
 
 from pinnace.cluster import kubectl, local_cluster, samples
 
-__all__ = ["TestedCluster", "cluster_folder", "tested_cluster"]
+__all__ = ["TestedCluster", "cluster_folder", "end_leftovers", "tested_cluster"]
 
 _PREFIX = "pinnace-test-cluster-"
 
@@ -55,7 +55,7 @@ def tested_cluster(cluster: local_cluster.LocalCluster) -> TestedCluster:
 @pytest.fixture(scope="session")
 def local_cluster_folder() -> Iterator[Path]:
     """A folder for a cluster of this session; whatever runs in it afterwards is ended."""
-    _end_leftovers()
+    end_leftovers()
     with cluster_folder() as folder:
         yield folder
 
@@ -68,7 +68,7 @@ def local_cluster_with_samples(local_cluster_folder: Path) -> TestedCluster:
     return tested_cluster(cluster)
 
 
-def _end_leftovers() -> None:
+def end_leftovers() -> None:
     """End clusters of sessions that were killed before they could do it themselves."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         session_pid = folder.name.removeprefix(_PREFIX).partition("-")[0]

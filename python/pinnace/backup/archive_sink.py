@@ -1,10 +1,13 @@
 """Joins the collector to the archive and the archive to the store: pages in, compressed bytes out, in fixed memory."""
 
+import hashlib
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from pinnace.backup.item_log import ItemLog
 from pinnace.backup.log import VeleroLog
+from pinnace.backup.progress import Observer
 from pinnace.collect.plan import ListRequest
 from pinnace.engine import Archive, Digest, Page, PageSummary
 from pinnace.store.backup_store import BackupStore
@@ -12,7 +15,6 @@ from pinnace.velero.results import Results
 
 if TYPE_CHECKING:
     from pinnace.backup.prepare import Prepared
-    from pinnace.backup.run import Observer
 
 __all__ = ["ArchiveSink"]
 
@@ -21,7 +23,7 @@ class ArchiveSink:
     """The three streams of a backup (archive, index, resource list); leaving it without `commit()` aborts them."""
 
     def __init__(
-        self, archive: Archive, store: BackupStore, *, observer: "Observer", log: VeleroLog, results: Results
+        self, archive: Archive, store: BackupStore, *, observer: Observer, log: VeleroLog, results: Results
     ) -> None:
         self._archive = archive
         self._observer = observer
@@ -29,11 +31,16 @@ class ArchiveSink:
         self._results = results
         self._item_count = 0
         self._page_bytes = 0
+        self._item_log = ItemLog(log)
+        self._list_hash = hashlib.sha256()
+        self._list_bytes = 0
         self.namespaces: set[str] = set()
+        self.broken_off_kinds: set[tuple[str, str]] = set()
+        """Group resource and apiVersion of lists that were taken up again: the archive has more than they count."""
         takes = {
             store.keys.archive: archive.take_archive,
-            store.keys.index: archive.take_index,
-            store.keys.resource_list: archive.take_resource_list,
+            store.keys.index: self._take_index,
+            store.keys.resource_list: self._take_resource_list,
         }
         with ExitStack() as writers:
             self._takes = [(take, writers.enter_context(store.open(key))) for key, take in takes.items()]
@@ -50,12 +57,15 @@ class ArchiveSink:
 
     def expect(self, prepared: "Prepared") -> None:
         """Tell the observer what is coming."""
-        self._observer.planned(list_count=len(prepared.probes), item_count=prepared.item_count)
-        self._log.info(message=f"Collecting {prepared.item_count} items", lists=str(len(prepared.probes)))
+        kinds = {probe.request.resource.group_resource for probe in prepared.probes}
+        self._observer.planned(kind_count=len(kinds), list_count=len(prepared.probes), item_count=prepared.item_count)
+        self._log.info(message=f"Collecting {prepared.item_count} items", lists=len(prepared.probes))
 
     def open(self, request: ListRequest, *, described: str, skip_items: int, skip_uid: str | None) -> Page:
         """Open the archive's next page."""
         self._log.info("Getting items", request=described)
+        if skip_items:
+            self.broken_off_kinds.add((request.resource.group_resource, request.resource.api_version))
         return self._archive.page(
             request=described,
             group_resource=request.resource.group_resource,
@@ -79,6 +89,13 @@ class ArchiveSink:
         resource = request.resource.group_resource
         self._item_count += summary.written_count
         self._page_bytes += summary.page_bytes
+        self._log.info(
+            "Archived a page",
+            resource=resource,
+            items=summary.written_count,
+            bytes=summary.page_bytes,
+            **{f"skipped.{reason}": count for reason, count in summary.skipped.items() if count},
+        )
         self.namespaces.update(namespace for namespace, count in summary.namespaces.items() if namespace and count)
         for refused in summary.refused:
             self._results.add_error(
@@ -97,6 +114,22 @@ class ArchiveSink:
         digest = self._archive.finish()
         self.fed()
         return digest
+
+    @property
+    def resource_list_digest(self) -> tuple[int, str]:
+        """Bytes and SHA-256 of the resource list, after `finish()`; the engine knows those of the other two."""
+        return self._list_bytes, self._list_hash.hexdigest()
+
+    def _take_index(self) -> bytes:
+        ready = self._archive.take_index()
+        self._item_log.feed(ready)
+        return ready
+
+    def _take_resource_list(self) -> bytes:
+        ready = self._archive.take_resource_list()
+        self._list_hash.update(ready)
+        self._list_bytes += len(ready)
+        return ready
 
     def commit(self) -> None:
         """Make the three objects complete."""

@@ -1,42 +1,85 @@
-"""The backup's log object: logrus text lines, gzipped as they are written."""
+"""The backup's log object: logrus text lines as Velero's, gzipped as they are written (velero-format.md section 7)."""
 
+import hashlib
+import logging
 import re
+import sys
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pinnace.errors import AttemptLostError, PinnaceError
 from pinnace.store.object_store import ObjectWriter
+from pinnace.velero import results
 from pinnace.velero.backup import Backup
-from pinnace.velero.results import Entry
 from pinnace.velero.timestamps import timestamp
 
-__all__ = ["VeleroLog"]
+__all__ = ["LEVELS", "LOGGER", "VeleroLog", "left_on_failure", "log_line"]
 
-_BARE = re.compile(r"[A-Za-z0-9\-._/@^+]+")
-_LOG_SOURCE = "pinnace/backup"
+LOGGER = logging.getLogger("pinnace.run")
+"""Every line goes to it too; what people see of it, if anything, is set up in `pinnace.logs`."""
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+_BARE = re.compile(r"[A-Za-z0-9\-._/@^+]*")
+_ESCAPES = {
+    "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", '"': '\\"', "\\": "\\\\",
+}  # fmt: skip
+_OWN_KEYS = ("time", "level", "msg")
 _GZIP_WINDOW = 31
+_PACKAGES = Path(__file__).parents[2]
+_NO_SOURCES = (__file__, results.__file__)
+"""Files that only pass a line on; `logSource` is the first caller that is none of them."""
+
+
+def log_line(time: datetime, level: str, message: str, fields: Mapping[str, str | int]) -> str:
+    """One line as logrus' TextFormatter writes it: time, level and msg, then the fields sorted; newline included.
+
+    A field that is called like one of the first three gets the prefix `fields.`, as there.
+    """
+    named = {f"fields.{key}" if key in _OWN_KEYS else key: str(value) for key, value in fields.items()}
+    pairs = {"time": timestamp(time), "level": level, "msg": message, **dict(sorted(named.items()))}
+    return " ".join(f"{key}={_quoted(value)}" for key, value in pairs.items()) + "\n"
 
 
 def _quoted(value: str) -> str:
-    """Quote as logrus does: only values with other characters than these."""
+    """Quote as logrus does: only where another character than these is in it, and then as Go's %q."""
     if _BARE.fullmatch(value):
         return value
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return f'"{escaped}"'
+    return '"' + "".join(map(_escaped, value)) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    code = ord(character)
+    if 0xD800 <= code <= 0xDFFF:
+        return "\ufffd"
+    if character.isprintable():
+        return character
+    if code < 0x20 or code == 0x7F:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 class VeleroLog:
-    """Writes lines with Velero's keys: time, level, msg, then the other fields sorted (section 7 of the facts)."""
+    """Writes lines at `level` and above; every line has `backup` and `logSource`, the place of ours that wrote it."""
 
-    def __init__(self, writer: ObjectWriter, *, backup: Backup, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, writer: ObjectWriter, *, backup: Backup, clock: Callable[[], datetime], level: str = "info"
+    ) -> None:
         self._writer = writer
         self._backup = f"{backup.namespace}/{backup.name}"
         self._clock = clock
+        self._least = LEVELS[level]
         self._deflate = zlib.compressobj(wbits=_GZIP_WINDOW)
         self._lock = threading.Lock()
+        self._hash = hashlib.sha256()
 
     def __enter__(self) -> Self:
         return self
@@ -46,28 +89,72 @@ class VeleroLog:
     ) -> None:
         self._writer.__exit__(kind, error, traceback)
 
-    def info(self, message: str, **fields: str) -> None:
-        """Write a line at info."""
+    @property
+    def is_debug(self) -> bool:
+        """Tell whether lines at debug are written; those of items cost time to make."""
+        return self._least <= logging.DEBUG
+
+    @property
+    def digest(self) -> tuple[int, str]:
+        """Bytes and SHA-256 of the object, after `commit()`."""
+        return self._writer.bytes_written, self._hash.hexdigest()
+
+    def debug(self, message: str, **fields: str | int) -> None:
+        """Write a line at debug: what concerns one item."""
+        self._line("debug", message, fields)
+
+    def info(self, message: str, **fields: str | int) -> None:
+        """Write a line at info: what concerns a kind or a page."""
         self._line("info", message, fields)
 
-    def entry(self, entry: Entry) -> None:
+    def entry(self, entry: results.Entry) -> None:
         """Write a result at its severity."""
         fields = {"resource": entry.resource, "name": entry.name, "error": entry.error}
-        fields = {key: value for key, value in fields.items() if value}
+        kept: dict[str, str | int] = {key: value for key, value in fields.items() if value}
         if entry.namespace is not None:
-            fields["namespace"] = entry.namespace
-        self._line(entry.severity, entry.message, fields)
+            kept["namespace"] = entry.namespace
+        self._line(entry.severity, entry.message, kept)
 
     def commit(self) -> None:
         """End the gzip stream and the object."""
         with self._lock:
-            self._writer.write(self._deflate.flush())
+            self._write(self._deflate.flush())
             self._writer.commit()
 
-    def _line(self, level: str, message: str, fields: dict[str, str]) -> None:
-        fields = {**fields, "backup": self._backup, "logSource": _LOG_SOURCE}
-        rest = " ".join(f"{key}={_quoted(value)}" for key, value in sorted(fields.items()))
-        line = f'time="{timestamp(self._clock())}" level={level} msg={_quoted(message)} {rest}\n'
+    def _line(self, level: str, message: str, fields: Mapping[str, str | int]) -> None:
+        LOGGER.log(LEVELS[level], "%s", message, extra={"fields": fields})
+        if LEVELS[level] < self._least:
+            return
+        whole = {**fields, "backup": self._backup, "logSource": _source()}
+        line = log_line(self._clock(), level, message, whole)
         with self._lock:
-            if ready := self._deflate.compress(line.encode()):
-                self._writer.write(ready)
+            self._write(self._deflate.compress(line.encode()))
+
+    def _write(self, ready: bytes) -> None:
+        if ready:
+            self._hash.update(ready)
+            self._writer.write(ready)
+
+
+@contextmanager
+def left_on_failure(log: VeleroLog) -> Iterator[None]:
+    """Commit the log also when the run fails, with its reason as the last line; the first error is what is raised."""
+    try:
+        yield
+    except AttemptLostError:
+        raise
+    except Exception as error:
+        with suppress(PinnaceError, ValueError):  # ValueError: it was committed already
+            log.entry(results.Entry("error", "backup failed", error=str(error)))
+            log.commit()
+        raise
+
+
+def _source() -> str:
+    """File and line of the caller outside of the files that only pass lines on: `pinnace/backup/run.py:123`."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename in _NO_SOURCES and frame.f_back is not None:
+        frame = frame.f_back
+    path = Path(frame.f_code.co_filename)
+    shown = path.relative_to(_PACKAGES).as_posix() if path.is_relative_to(_PACKAGES) else path.name
+    return f"{shown}:{frame.f_lineno}"

@@ -1,27 +1,25 @@
 """What a run finds out before the first page: kinds, namespaces, the revision, and a probe of every list."""
 
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pinnace.backup.log import VeleroLog
 from pinnace.collect.item_collector import ItemCollector, Probe, Revision
-from pinnace.collect.plan import ListRequest, make_plan
+from pinnace.collect.plan import ListRequest, Plan, make_plan
+from pinnace.errors import ValidationFailedError
 from pinnace.kube.client import Client
 from pinnace.kube.discovery import ApiResource, SkippedKind, discover
-from pinnace.velero import includes_excludes
-from pinnace.velero.backup import BackupSpec
+from pinnace.velero import includes_excludes, validation
+from pinnace.velero.backup import Backup, BackupSpec
 from pinnace.velero.includes_excludes import NamespaceSelection
+from pinnace.velero.label import EXCLUDE_FROM_BACKUP_LABEL
 from pinnace.velero.results import Results
 
 if TYPE_CHECKING:
     from pinnace.backup.run import RunOptions
 
 __all__ = ["Prepared", "prepare"]
-
-_PROBES_AT_ONCE = 4
-_EXCLUDE_LABEL = "velero.io/exclude-from-backup"
 
 
 @dataclass(frozen=True)
@@ -68,18 +66,27 @@ class Prepared:
         return Probe(ListRequest(self.namespaces, only_names=wanted), len(wanted), self.revision) if wanted else None
 
 
-def prepare(client: Client, spec: BackupSpec, *, options: "RunOptions", results: Results, log: VeleroLog) -> Prepared:
-    """Discover, select, plan and probe; kinds that can't be listed become errors here and are not planned."""
+def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: Results, log: VeleroLog) -> Prepared:
+    """Discover, select, plan and probe; kinds that can't be listed become errors here and are not planned.
+
+    ValidationFailedError for an included namespace that is labelled `velero.io/exclude-from-backup=true`.
+    """
+    spec = backup.spec
     discovery = discover(client)
     for failure in discovery.failures:
         results.add_error("Error getting API group", resource=failure.group_version, error=failure.reason)
     answer = client.get("/api/v1/namespaces")
     states = {str(item["metadata"]["name"]): _namespace_state(item) for item in answer.get("items") or []}
     revision = Revision(str(answer["metadata"]["resourceVersion"]) if options.consistency == "revision" else "")
-    selection = _select(spec, states, results=results)
+    selection = _select(backup, states, results=results)
     resource_filter = includes_excludes.ResourceFilter.from_spec(
-        spec, resolve=discovery.resolve, namespaces_everything=selection.everything
+        spec,
+        resolve=discovery.resolve,
+        namespaces_everything=selection.everything,
+        scopes={resource.group_resource: resource.namespaced for resource in discovery.resources},
     )
+    for warning in resource_filter.warnings:
+        results.add_warning(warning)
     plan = make_plan(
         discovery.resources,
         spec=spec,
@@ -90,6 +97,7 @@ def prepare(client: Client, spec: BackupSpec, *, options: "RunOptions", results:
         log.info("Skipping resource", resource=skipped.group_resource, reason=skipped.reason)
     collector = ItemCollector(client, client_page_size=options.client_page_size)
     probes = _probe(collector, plan.lists, revision=revision, results=results)
+    _warn_of_missing(plan, probes, results=results)
     return Prepared(
         probes,
         revision,
@@ -108,38 +116,41 @@ def _namespace_state(item: Mapping[str, Any]) -> NamespaceState:
     )
 
 
-def _select(spec: BackupSpec, states: Mapping[str, NamespaceState], *, results: Results) -> NamespaceSelection:
-    labelled = [name for name, state in states.items() if state.labels.get(_EXCLUDE_LABEL) == "true"]
+def _select(backup: Backup, states: Mapping[str, NamespaceState], *, results: Results) -> NamespaceSelection:
+    spec = backup.spec
+    labelled = [name for name, state in states.items() if state.labels.get(EXCLUDE_FROM_BACKUP_LABEL) == "true"]
+    if texts := tuple(validation.filter_errors(spec, exclude_labelled=labelled)):
+        raise ValidationFailedError(backup_name=backup.name, errors=texts)
     selection = includes_excludes.select_namespaces(spec, existing=list(states), exclude_labelled=labelled)
     for name in selection.missing:
         results.add_error(
-            f"fail to get the namespace {name} specified in backup.Spec.IncludedNamespaces",
-            namespace=name,
-            resource="namespaces",
-            name=name,
-            error="the namespace does not exist",
+            f"fail to get the namespace {name} specified in backup.Spec.IncludedNamespaces", resource="namespaces"
         )
     return selection
+
+
+def _warn_of_missing(plan: Plan, probes: Sequence[Probe], *, results: Results) -> None:
+    """Warn of each entry of `orderedResources` that no list has, once whatever the number of selectors."""
+    found = {(probe.request.resource.group_resource, probe.request.ordered_name) for probe in probes}
+    wanted = [(request.resource.group_resource, request.ordered_name) for request in plan.lists if request.ordered_name]
+    for group_resource, entry in dict.fromkeys((*plan.unordered, *wanted)):
+        if (group_resource, entry) not in found:
+            results.add_warning(f"Cannot find resource '{entry}'.", resource=group_resource)
 
 
 def _probe(
     collector: ItemCollector, requests: Sequence[ListRequest], *, revision: Revision, results: Results
 ) -> tuple[Probe, ...]:
     kept: list[Probe] = []
-    with ThreadPoolExecutor(_PROBES_AT_ONCE, thread_name_prefix="probe") as pool:
-        for probe in pool.map(lambda request: collector.probe(request, revision=revision), requests):
-            resource = probe.request.resource
-            if probe.error is not None:
-                if probe.error.status == 401:
-                    raise probe.error
-                results.add_error(
-                    "Error listing items",
-                    namespace=probe.request.namespace,
-                    resource=resource.group_resource,
-                    error=str(probe.error),
-                )
-            elif probe.item_count:
-                kept.append(probe)
-            elif name := probe.request.field_selector.removeprefix("metadata.name="):
-                results.add_warning(f"Cannot find resource '{name}'.", resource=resource.group_resource)
+    for probe in collector.probes(requests, revision=revision):
+        resource = probe.request.resource
+        if probe.error is not None:
+            results.add_error(
+                "Error listing items",
+                namespace=probe.request.namespace,
+                resource=resource.group_resource,
+                error=str(probe.error),
+            )
+        elif probe.item_count:
+            kept.append(probe)
     return tuple(kept)

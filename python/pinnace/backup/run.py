@@ -1,26 +1,29 @@
 """The pipeline of one backup: read this first. Discover, plan, probe, collect into the archive, commit."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pinnace.backup import documents
 from pinnace.backup.archive_sink import ArchiveSink
-from pinnace.backup.log import VeleroLog
+from pinnace.backup.commit import Outcome, commit
+from pinnace.backup.log import VeleroLog, left_on_failure
 from pinnace.backup.prepare import Prepared, prepare
-from pinnace.collect.item_collector import CollectedList, ItemCollector
-from pinnace.engine import Archive, Digest
-from pinnace.errors import ValidationFailedError
+from pinnace.backup.progress import Observer
+from pinnace.collect.collected_list import CollectedList
+from pinnace.collect.item_collector import ItemCollector
+from pinnace.engine import Archive
+from pinnace.errors import AttemptLostError, BackupExistsError, ValidationFailedError
 from pinnace.kube.client import Client
-from pinnace.store.backup_store import BackupStore
-from pinnace.velero import encode, validation
+from pinnace.store.backup_store import BackupStore, Leftovers
+from pinnace.velero import validation
 from pinnace.velero.backup import Backup
 from pinnace.velero.phase import Phase
 from pinnace.velero.results import Results
 from pinnace.velero.timestamps import timestamp
 
-__all__ = ["Observer", "Outcome", "RunOptions", "run"]
+__all__ = ["Observer", "Outcome", "RunOptions", "make", "run"]
 
 _DEFAULT_TTL_SECONDS = 30 * 24 * 3600.0
 """Velero's `--default-backup-ttl`."""
@@ -28,32 +31,18 @@ _DEFAULT_TTL_SECONDS = 30 * 24 * 3600.0
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run; `client_page_size` None adapts pages, 0 is unpaged; `level` is the engine's compression."""
+    """How to run; `client_page_size` None adapts pages, 0 is unpaged; `level` is the engine's compression.
+
+    `log_level` is that of the log object: debug, info, warning or error; at debug it has a line for each item.
+    With `leaves_log` a run that fails leaves its log, which is then all that its user can read.
+    """
 
     consistency: str = "revision"
     client_page_size: int | None = None
     level: str = "default"
     threads: int = 2
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A finished backup."""
-
-    backup: Backup
-    results: Results
-    lists: tuple[CollectedList, ...]
-    digest: Digest
-
-
-class Observer:
-    """Told how far a run is; the default says nothing."""
-
-    def planned(self, *, list_count: int, item_count: int) -> None:
-        """The probe is done."""
-
-    def progressed(self, *, group_resource: str, item_count: int, page_bytes: int) -> None:
-        """A page went into the archive; counts are of the whole run."""
+    log_level: str = "info"
+    leaves_log: bool = False
 
 
 def run(
@@ -65,37 +54,57 @@ def run(
     observer: Observer | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Outcome:
-    """Back up a cluster into a store.
-
-    A kind that can't be listed is an error in the results and the backup is PartiallyFailed; whatever ends the run
-    (PinnaceError, a signal as InterruptedRun) removes what was written, so that nothing is visible.
-    """
+    """Back up a cluster into a store, from a Backup that nobody has prepared: validate and complete it, and make it."""
     if texts := validation.validate(backup):
         raise ValidationFailedError(backup_name=backup.name, errors=texts)
+    store.check_absent()
+    started = _started(backup, client=client, started=clock())
+    return make(started, client=client, store=store, options=options, observer=observer, clock=clock)
+
+
+def make(
+    backup: Backup,
+    *,
+    client: Client,
+    store: BackupStore,
+    options: RunOptions = RunOptions(),
+    observer: Observer | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    may_commit: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """Make a Backup that is InProgress.
+
+    A kind that can't be listed is an error in the results and the backup is PartiallyFailed; whatever ends the run
+    (PinnaceError, a signal as InterruptedRun) removes what was written, so that nothing is visible. `may_commit` is
+    asked before anything becomes visible and raises AttemptLostError where another attempt has taken over. Then, and
+    where another run of the name was first (BackupExistsError), nothing is removed, since it may be the other's.
+    """
     leftovers = store.clear_leftovers()
-    started = clock()
-    backup = _started(backup, client=client, started=started)
     try:
         with ExitStack() as stack:
-            log = stack.enter_context(VeleroLog(store.open(store.keys.log), backup=backup, clock=clock))
+            log = stack.enter_context(
+                VeleroLog(store.open(store.keys.log), backup=backup, clock=clock, level=options.log_level)
+            )
+            if options.leaves_log:
+                stack.enter_context(left_on_failure(log))
             results = Results(log.entry)
-            if leftovers.objects or leftovers.uploads:
-                log.info(
-                    message=f"Removed {leftovers.objects} objects and {leftovers.uploads} uploads of an unfinished run"
-                )
-            archive = Archive(level=options.level, mtime_seconds=int(started.timestamp()), threads=options.threads)
+            _tell_leftovers(leftovers, log=log)
+            archive = Archive(level=options.level, mtime_seconds=_mtime_seconds(backup), threads=options.threads)
             sink = stack.enter_context(
                 ArchiveSink(archive, store, observer=observer or Observer(), log=log, results=results)
             )
-            prepared = prepare(client, backup.spec, options=options, results=results, log=log)
+            prepared = prepare(client, backup, options=options, results=results, log=log)
             sink.expect(prepared)
             lists = tuple(_collect(prepared, client=client, sink=sink, options=options, results=results, log=log))
             digest = sink.finish()
-            return _commit(
+            may_commit()
+            return commit(
                 backup, digest, prepared, lists, results=results, log=log, store=store, clock=clock, sink=sink
             )
+    except (AttemptLostError, BackupExistsError):
+        raise
     except BaseException as error:
-        for sentence in store.discard():
+        for sentence in store.discard(keep_log=options.leaves_log):
             error.add_note(f"and not all of it could be removed: {sentence}")
         raise
 
@@ -109,6 +118,16 @@ def _started(backup: Backup, *, client: Client, started: datetime) -> Backup:
     )
 
 
+def _mtime_seconds(backup: Backup) -> int:
+    """The time of every tar entry, so that the same input gives the same archive."""
+    return int(datetime.fromisoformat(backup.status.start_timestamp).timestamp())
+
+
+def _tell_leftovers(leftovers: Leftovers, *, log: VeleroLog) -> None:
+    if leftovers.objects or leftovers.uploads:
+        log.info(message=f"Removed {leftovers.objects} objects and {leftovers.uploads} uploads of an unfinished run")
+
+
 def _collect(
     prepared: Prepared,
     *,
@@ -120,9 +139,11 @@ def _collect(
 ) -> Iterator[CollectedList]:
     """Archive every list, and the Namespaces at last, when it is known from which an item came."""
     collector = ItemCollector(client, client_page_size=options.client_page_size)
-    for collected in collector.collect(prepared.probes, sink=sink):
-        _record(collected, results=results, log=log)
-        yield collected
+    # Closed here, and not when the error that ended the run is forgotten: requests are on their way.
+    with closing(collector.collect(prepared.probes, sink=sink)) as lists:
+        for collected in lists:
+            _record(collected, results=results, log=log)
+            yield collected
     if namespaces := prepared.namespaces_probe(collected_from=sink.namespaces):
         for collected in collector.collect([namespaces], sink=sink):
             _record(collected, results=results, log=log)
@@ -141,42 +162,3 @@ def _record(collected: CollectedList, *, results: Results, log: VeleroLog) -> No
         group=collected.request.resource.api_version,
         resource=resource,
     )
-
-
-def _commit(
-    backup: Backup,
-    digest: Digest,
-    prepared: Prepared,
-    lists: tuple[CollectedList, ...],
-    *,
-    results: Results,
-    log: VeleroLog,
-    store: BackupStore,
-    clock: Callable[[], datetime],
-    sink: ArchiveSink,
-) -> Outcome:
-    """Write the small objects, end the streams, and make all of it visible by the metadata, last."""
-    log.info(message=f"Backed up a total of {digest.item_count} items")
-    log.commit()
-    sink.commit()
-    finished = backup.with_status(
-        phase=(Phase.PARTIALLY_FAILED if results.error_count else Phase.COMPLETED).value,
-        completion_timestamp=timestamp(clock()),
-        errors=results.error_count,
-        warnings=results.warning_count,
-        total_items=digest.item_count,
-        items_backed_up=digest.item_count,
-    )
-    manifest = documents.manifest(finished, digest, prepared=prepared, lists=lists)
-    for key, document in (
-        (store.keys.pod_volume_backups, None),
-        (store.keys.volume_snapshots, None),
-        (store.keys.item_operations, []),
-        (store.keys.volume_info, []),
-        (store.keys.results, results.to_document()),
-        (store.keys.manifest, manifest),
-    ):
-        store.put(key, encode.gzipped(encode.compact(document)))
-    if warning := store.commit_metadata(encode.indented(finished.to_document())):
-        results.add_warning(warning)
-    return Outcome(finished, results, lists, digest)

@@ -1,139 +1,134 @@
-"""Proves a stored backup: the archive's digest, and every item's place and SHA-256 against the index, streamed."""
+"""Proves a stored backup: streams it once and compares every part with what the other parts say of it.
 
-import hashlib
-import zlib
+A backup of pinnace is compared with its index and manifest (`verify_own.py`); one that another tool wrote has neither,
+and what can be proven of it is less (`verify_foreign.py`). The memory holds one item, and two numbers for each kind.
+"""
+
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-import orjson
-
-from pinnace.errors import ItemNotFoundError, VerificationError
+from pinnace.backup import resource_list, stored
+from pinnace.backup.gzip_stream import GzipStream
+from pinnace.backup.resource_list import NameSum
+from pinnace.backup.verify_foreign import ForeignBackup
+from pinnace.backup.verify_own import OwnBackup
+from pinnace.errors import ObjectNotFoundError, VerificationError
 from pinnace.store.backup_store import BackupStore
 
-__all__ = ["Verified", "extract", "index_lines", "item_name", "manifest", "verify"]
+__all__ = ["Verified", "VerifyObserver", "verify"]
 
-_GZIP_WINDOW = 31
+
+class VerifyObserver(Protocol):
+    """Told how far the archive is read."""
+
+    def opened(self, *, archive_bytes: int) -> None:
+        """Called once, with how much there is to read."""
+
+    def read(self, *, chunk_bytes: int) -> None:
+        """Called after each chunk of the archive."""
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What was checked."""
+    """What was proven of a backup that has no difference, and what nothing in the store could prove."""
 
     backup_name: str
+    written_by: str
     item_count: int
     archive_bytes: int
     archive_sha256: str
+    proven: tuple[str, ...]
+    not_proven: tuple[str, ...]
 
 
-def manifest(store: BackupStore) -> dict[str, Any]:
-    """Read the manifest; ObjectNotFoundError for a backup that another tool wrote."""
-    store.read_metadata()
-    document: dict[str, Any] = orjson.loads(zlib.decompress(store.read(store.keys.manifest), _GZIP_WINDOW))
-    return document
-
-
-def index_lines(store: BackupStore) -> Iterator[dict[str, Any]]:
-    """Stream the index: one line for each item."""
-    rest = b""
-    for piece in _gunzipped(store.chunks(store.keys.index)):
-        *lines, rest = (rest + piece).split(b"\n")
-        yield from (orjson.loads(line) for line in lines if line)
-    if rest:
-        raise VerificationError(f"{store.location}: the index of backup {store.backup_name} ends early")
-
-
-def item_name(line: Mapping[str, Any]) -> str:
-    """Name an item as people write it: `deployments.apps/ns/name`, `nodes/name`."""
-    return "/".join(filter(None, (line["groupResource"], line["namespace"], line["name"])))
-
-
-def verify(store: BackupStore) -> Verified:
-    """Read the archive once, member by member as the index says, and compare every digest with the manifest's.
-
-    VerificationError names the first item or stream that differs.
-    """
-    document = manifest(store)
-    expected = document["archive"]
-    archive = _ArchiveReader(store)
-    item_count = 0
-    for line in index_lines(store):
-        item_count += 1
-        body = archive.item(line)
-        if hashlib.sha256(body).hexdigest() != line["sha256"]:
-            raise VerificationError(f"{store.location}: {item_name(line)} is not what the index says: SHA-256 differs")
-    digest, size = archive.finish()
-    for what, found, wanted in (
-        ("archive SHA-256", digest, expected["sha256"]),
-        ("archive bytes", size, expected["bytes"]),
-        ("items", item_count, document["items"]),
-    ):
-        if found != wanted:
-            raise VerificationError(f"{store.location}: backup {store.backup_name}: {what}: {found}, not {wanted}")
-    return Verified(store.backup_name, item_count, size, digest)
-
-
-def extract(store: BackupStore, item: str) -> bytes:
-    """Fetch one item (`deployments.apps/ns/name`, `nodes/name`) by reading only its gzip member."""
-    for line in index_lines(store):
-        if item_name(line) == item:
-            start, member_bytes = line["member"]
-            member = store.read(store.keys.archive, offset=start, length=member_bytes)
-            body = zlib.decompress(member, _GZIP_WINDOW)[line["offset"] : line["offset"] + line["length"]]
-            if hashlib.sha256(body).hexdigest() != line["sha256"]:
-                raise VerificationError(f"{store.location}: {item} is not what the index says: SHA-256 differs")
-            return body
-    raise ItemNotFoundError(
-        f"{store.location}: backup {store.backup_name} has no item {item}; `pinnace backup contents` lists what it has"
+def verify(store: BackupStore, *, observer: VerifyObserver | None = None) -> Verified:
+    """Read all of a backup; VerificationError at the first difference, naming item or object."""
+    document = stored.read_backup(store)
+    manifest = stored.read_manifest(store)
+    if manifest is None and store.has(store.keys.index):
+        raise VerificationError(f"{store.location}: {store.keys.manifest} is missing, though there is an index")
+    backup = OwnBackup(store, manifest) if manifest else ForeignBackup(store)
+    try:
+        archive = _open_archive(store, observer)
+        sums = backup.walk(archive)
+        _compare_resource_list(store, backup, sums, has_errors=bool(document["status"].get("errors")))
+        _compare_status(store, document["status"], item_count=_total(sums))
+        backup.compare_objects()
+    except ObjectNotFoundError as error:
+        raise VerificationError(f"{store.location}: backup {store.backup_name} is not whole: {error}") from error
+    return Verified(
+        backup_name=store.backup_name,
+        written_by=backup.written_by,
+        item_count=_total(sums),
+        archive_bytes=archive.compressed_bytes,
+        archive_sha256=archive.sha256,
+        proven=backup.proven,
+        not_proven=backup.not_proven,
     )
 
 
-class _ArchiveReader:
-    """Reads the archive from its first byte to its last, once, holding one member."""
-
-    def __init__(self, store: BackupStore) -> None:
-        self._chunks = store.chunks(store.keys.archive)
-        self._held = b""
-        self._position = 0
-        self._hash = hashlib.sha256()
-        self._member: tuple[int, bytes] = (-1, b"")
-
-    def item(self, line: Mapping[str, Any]) -> bytes:
-        """Give an item's bytes; members come in the order of the index."""
-        start, member_bytes = line["member"]
-        if self._member[0] != start:
-            self._take(start - self._position)
-            try:
-                self._member = (start, zlib.decompress(self._take(member_bytes), _GZIP_WINDOW))
-            except zlib.error as error:
-                raise VerificationError(f"the archive's gzip member at byte {start} is damaged: {error}") from error
-        return self._member[1][line["offset"] : line["offset"] + line["length"]]
-
-    def finish(self) -> tuple[str, int]:
-        """Read the rest; SHA-256 and length of the whole."""
-        while self._take(1 << 20):
-            pass
-        return self._hash.hexdigest(), self._position
-
-    def _take(self, count: int) -> bytes:
-        pieces, wanted = [self._held], count - len(self._held)
-        while wanted > 0 and (chunk := next(self._chunks, b"")):
-            pieces.append(chunk)
-            wanted -= len(chunk)
-        held = b"".join(pieces)
-        taken, self._held = held[: max(count, 0)], held[max(count, 0) :]
-        self._hash.update(taken)
-        self._position += len(taken)
-        return taken
+def _total(sums: Mapping[str, NameSum]) -> int:
+    return sum(names.count for names in sums.values())
 
 
-def _gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Unzip a stream of several members."""
-    inflate = zlib.decompressobj(_GZIP_WINDOW)
+def _open_archive(store: BackupStore, observer: VerifyObserver | None) -> GzipStream:
+    chunks = store.chunks(store.keys.archive)
+    if observer is not None:
+        observer.opened(archive_bytes=store.size(store.keys.archive))
+        chunks = _watched(chunks, observer)
+    return GzipStream(chunks, location=store.location, key=store.keys.archive)
+
+
+def _watched(chunks: Iterator[bytes], observer: VerifyObserver) -> Iterator[bytes]:
     for chunk in chunks:
-        rest = chunk
-        while rest:
-            yield inflate.decompress(rest)
-            rest = inflate.unused_data
-            if inflate.eof:
-                inflate = zlib.decompressobj(_GZIP_WINDOW)
+        yield chunk
+        observer.read(chunk_bytes=len(chunk))
+
+
+def _compare_resource_list(
+    store: BackupStore, backup: OwnBackup | ForeignBackup, sums: Mapping[str, NameSum], *, has_errors: bool
+) -> None:
+    """Compare kind by kind; where one differs, read the names of that kind again to name the item.
+
+    The list of a backup with errors may name items that have no file: Velero registers an item before it can fail.
+    """
+    key = store.keys.resource_list
+    listed = resource_list.name_sums(resource_list.listed_names(resource_list.open_resource_list(store)))
+    for kind in sorted({*listed, *sums}):
+        if listed.get(kind, NameSum()) == sums.get(kind, NameSum()):
+            continue
+        names = resource_list.listed_names(resource_list.open_resource_list(store))
+        unlisted, absent = resource_list.first_differences(
+            (name for listed_kind, name in names if listed_kind == kind), backup.names(kind)
+        )
+        if unlisted:
+            raise VerificationError(f"{store.location}: {key} does not name {kind} {unlisted}, which is in the archive")
+        if not has_errors:
+            raise VerificationError(f"{store.location}: {kind} {absent} is in {key}, but not in the archive")
+
+
+def _compare_status(store: BackupStore, status: Mapping[str, Any], *, item_count: int) -> None:
+    """Compare the Backup's own counts with the items and the results.
+
+    `progress` counts what was registered, so it may be more than there is where an item failed. Asynchronous
+    operations raise the counts of errors after the results were written.
+    """
+    progress = status.get("progress") or {}
+    registered = progress.get("itemsBackedUp", 0) if isinstance(progress, Mapping) else None
+    at_most = not status.get("errors")
+    if not isinstance(registered, int) or registered < item_count or (at_most and registered != item_count):
+        raise VerificationError(
+            f"{store.location}: {store.keys.metadata}: status.progress.itemsBackedUp is {registered}, "
+            f"but the archive has {item_count} items"
+        )
+    results = stored.read_results(store)
+    if results is None or status.get("backupItemOperationsAttempted"):
+        return
+    for field, severity in (("errors", "error"), ("warnings", "warning")):
+        counted = sum(result.count for result in results if result.severity == severity)
+        if status.get(field, 0) != counted:
+            raise VerificationError(
+                f"{store.location}: {store.keys.metadata}: status.{field} is {status.get(field, 0)}, "
+                f"but {store.keys.results} has {counted}"
+            )

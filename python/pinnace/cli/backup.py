@@ -1,240 +1,205 @@
-"""`pinnace backup`: run a backup from here, and look at what a store holds."""
+"""`pinnace backup`: run a backup from here, and look at what a store holds, whoever wrote it."""
 
 import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pinnace.cli.output import Output, show
-from pinnace.errors import UsageError
+from pinnace.cli import human
+from pinnace.cli.backup_job import job
+from pinnace.cli.backup_run import run
+from pinnace.cli.help import GroupedCommand
+from pinnace.cli.options import OUTPUT, Format, Name, StoreUrl, configure
+from pinnace.cli.output import Output, show, show_each
 
 if TYPE_CHECKING:
-    from pinnace.backup.run import Outcome
+    from pinnace.backup.description import Description
     from pinnace.store.backup_store import BackupStore
-    from pinnace.velero.backup import Backup
 
-__all__ = ["app"]
+__all__ = ["app", "open_backup"]
 
 app = typer.Typer(name="backup", no_args_is_help=True, help="Make backups, list them, prove them, read from them.")
-
-Name = Annotated[str, typer.Argument(help="The backup's name.")]
-Store = Annotated[str, typer.Option(envvar="PINNACE_STORE", help="file:///path, the root of the backups.")]
-Format = Annotated[Output, typer.Option("--output", "-o", help="How to print it.")]
-Names = Annotated[list[str] | None, typer.Option(help="Names, globs allowed; comma-separated or repeated.")]
+app.command(cls=GroupedCommand)(run)
+app.command(cls=GroupedCommand, hidden=True)(job)
 
 
-@app.command()
-def run(
-    name: Name,
-    store: Store = "",
-    include_namespaces: Names = None,
-    exclude_namespaces: Names = None,
-    include_resources: Names = None,
-    exclude_resources: Names = None,
-    include_cluster_scoped_resources: Names = None,
-    exclude_cluster_scoped_resources: Names = None,
-    include_namespace_scoped_resources: Names = None,
-    exclude_namespace_scoped_resources: Names = None,
-    include_cluster_resources: Annotated[
-        bool | None, typer.Option("--include-cluster-resources/--no-include-cluster-resources")
-    ] = None,
-    selector: Annotated[str, typer.Option("--selector", "-l", help="Labels that items must have: a=b,c=d.")] = "",
-    or_selector: Annotated[str, typer.Option(help="Selectors of which one must match: a=b or c=d.")] = "",
-    ttl: Annotated[str, typer.Option(help="How long to keep it, as 720h0m0s.")] = "",
-    ordered_resources: Annotated[str, typer.Option(help="Items to take first: pods=ns/a,ns/b;nodes=n.")] = "",
-    labels: Annotated[str, typer.Option(help="Labels of the Backup: a=b,c=d.")] = "",
-    from_file: Annotated[
-        Path | None, typer.Option(help="A Backup manifest whose spec is taken; no filter flags then.")
-    ] = None,
-    kubeconfig: Annotated[Path | None, typer.Option(help="As kubectl's.")] = None,
-    context: Annotated[str | None, typer.Option(help="As kubectl's.")] = None,
-    consistency: Annotated[str, typer.Option(help="revision: all kinds at one; kind: each in itself.")] = "revision",
-    client_page_size: Annotated[
-        int | None, typer.Option(min=0, help="Items a page, 0 unpaged; adapts if not given.")
-    ] = None,
-    compression: Annotated[str, typer.Option(help="fast, default or small.")] = "default",
-    output: Format = Output.TABLE,
-) -> None:
-    """Back up a cluster into a store, from here; nothing needs to be installed in the cluster."""
-    from pinnace.backup.run import RunOptions
-    from pinnace.backup.run import run as run_backup
-    from pinnace.cli import backup_flags
-    from pinnace.cli.progress_display import ProgressDisplay
-    from pinnace.kube.client import connect
-
-    spec: dict[str, Any] = backup_flags.spec_document(
-        {key: value for key, value in locals().items() if key in backup_flags.FILTER_FLAGS}
-    )
-    if consistency not in ("revision", "kind"):
-        raise UsageError(f"--consistency {consistency}: give revision or kind")
-    if compression not in ("fast", "default", "small"):
-        raise UsageError(f"--compression {compression}: give fast, default or small")
-    backup = backup_flags.read_backup(name, spec=spec, labels=labels, from_file=from_file)
-    with ProgressDisplay() as display:
-        outcome = run_backup(
-            backup,
-            client=connect(kubeconfig=kubeconfig, context=context),
-            store=_backup_store(store, name),
-            options=RunOptions(consistency=consistency, client_page_size=client_page_size, level=compression),
-            observer=display,
-        )
-    _show_outcome(outcome, output=output)
-    if outcome.results.error_count:
-        raise typer.Exit(4)
-
-
-def _show_outcome(outcome: "Outcome", *, output: Output) -> None:
-    status = outcome.backup.status
-    rows = [{"name": outcome.backup.name, **_row(outcome.backup), "archive": f"{outcome.digest.archive_bytes:,} bytes"}]
-    show(outcome.backup.to_document(), output=output, rows=rows)
-    for entry in outcome.results.entries():
-        print(f"{entry.severity}:{entry.text}", file=sys.stderr)
-    if status.errors:
-        print(f"the backup is there, but {status.errors} errors say what it lacks", file=sys.stderr)
-
-
-def _backup_store(url: str, name: str) -> "BackupStore":
+def open_backup(url: str, name: str, *, for_writing: bool = False) -> "BackupStore":
+    """Open one backup of a store; UsageError for a URL that names none."""
     from pinnace.store.backup_store import BackupStore
     from pinnace.store.open import open_store
 
     store = open_store(url)
-    store.validate()
+    if for_writing:
+        store.prepare()
     return BackupStore(store, name)
 
 
-def _row(backup: "Backup") -> dict[str, object]:
-    status = backup.status
-    return {
-        "phase": status.phase,
-        "errors": status.errors,
-        "warnings": status.warnings,
-        "items": status.items_backed_up,
-        "started": status.start_timestamp,
-        "expires": status.expiration,
-    }
-
-
-def _read(store: "BackupStore") -> "Backup":
-    import orjson
-
-    from pinnace.velero.backup import Backup
-
-    return Backup.from_document(orjson.loads(store.read_metadata()))
-
-
-@app.command()
-def get(store: Store = "", output: Format = Output.TABLE) -> None:
-    """List the backups of a store."""
-    from pinnace.store.backup_store import BackupStore, backup_names
+@app.command(cls=GroupedCommand)
+def get(store: StoreUrl = None, output: Format = Output.TABLE) -> None:
+    """List the backups of a store, with the columns of `velero backup get`."""
+    from pinnace.backup.description import stored_backups
+    from pinnace.errors import MalformedObjectError
     from pinnace.store.open import open_store
 
-    opened = open_store(store)
-    backups = [_read(BackupStore(opened, name)) for name in backup_names(opened)]
-    rows = [{"name": backup.name, **_row(backup)} for backup in backups]
-    show([backup.to_document() for backup in backups], output=output, rows=rows)
+    opened = open_store(configure(store=store).store)
+    backups: list[Mapping[str, Any]] = []
+    for found in stored_backups(opened):
+        if isinstance(found, MalformedObjectError):
+            print(f"warning: {found}", file=sys.stderr)
+        else:
+            backups.append(found)
+    backups.sort(key=lambda backup: human.sort_key(backup["metadata"]["name"]))
+    show(backups, output=output, rows=[_row(backup, now=datetime.now(UTC)) for backup in backups])
     if not backups and output is Output.TABLE:
         print(f"{opened.location} holds no backup", file=sys.stderr)
 
 
-@app.command()
-def describe(name: Name, store: Store = "", output: Format = Output.TABLE) -> None:
-    """Show a backup's status, and how each list went."""
-    from pinnace.backup import verify as reading
+def _row(backup: Mapping[str, Any], *, now: datetime) -> dict[str, object]:
+    status, spec = backup["status"], backup["spec"]
+    created = status.get("startTimestamp") or backup["metadata"].get("creationTimestamp") or ""
+    return {
+        "NAME": backup["metadata"]["name"],
+        "STATUS": status.get("phase") or "New",
+        "ERRORS": status.get("errors") or 0,
+        "WARNINGS": status.get("warnings") or 0,
+        "CREATED": human.created_at(created),
+        "EXPIRES": human.from_now(status.get("expiration") or "", now=now),
+        "STORAGE LOCATION": spec.get("storageLocation") or "<none>",
+        "SELECTOR": human.selector(spec.get("labelSelector")),
+    }
 
-    opened = _backup_store(store, name)
-    backup, manifest = _read(opened), reading.manifest(opened)
-    rows = [
-        {
-            "group resource": entry["groupResource"],
-            "namespace": entry.get("namespace", ""),
-            "items": entry["items"],
-            "consistency": entry["consistency"],
-            "revision": ",".join(entry.get("resourceVersions", [])),
-            "error": entry.get("error", ""),
-        }
-        for entry in manifest["lists"]
-    ]
+
+@app.command(cls=GroupedCommand)
+def describe(
+    name: Name,
+    store: StoreUrl = None,
+    details: Annotated[
+        bool,
+        typer.Option("--details", rich_help_panel=OUTPUT, help="Add every item's name, and how each list went."),
+    ] = False,
+    output: Format = Output.TABLE,
+) -> None:
+    """Show status, filters, counts, errors and warnings, as `velero backup describe`."""
+    from pinnace.backup.description import describe as describe_backup
+    from pinnace.backup.description import listed_items
+    from pinnace.cli.describe_text import description_lines
+
+    opened = open_backup(configure(store=store).store, name)
+    description = describe_backup(opened)
     if output is Output.TABLE:
-        show(None, output=output, rows=[{"name": name, **_row(backup)}])
-        print()
-    show({"backup": backup.to_document(), "manifest": manifest}, output=output, rows=rows)
+        for line in description_lines(description, listed_items=listed_items(opened) if details else None):
+            print(line)
+        return
+    names: dict[str, list[str]] = {}
+    for kind, item in listed_items(opened) if details else ():
+        names.setdefault(kind, []).append(item)
+    show(_document(description, names=names), output=output, rows=[])
 
 
-@app.command()
-def logs(name: Name, store: Store = "") -> None:
+def _document(description: "Description", *, names: Mapping[str, list[str]]) -> dict[str, Any]:
+    results = description.results
+    document = {
+        "backup": description.backup,
+        "manifest": description.manifest and description.manifest.document,
+        "results": None if results is None else [vars(result) for result in results],
+        "resourceCounts": description.kind_counts,
+        "archiveBytes": description.archive_bytes,
+    }
+    return {**document, "resourceList": names} if names else document
+
+
+@app.command(cls=GroupedCommand)
+def logs(name: Name, store: StoreUrl = None) -> None:
     """Print a backup's log."""
-    import gzip
+    from pinnace.backup import stored
 
-    opened = _backup_store(store, name)
-    sys.stdout.write(gzip.decompress(opened.read(opened.keys.log)).decode())
+    opened = open_backup(configure(store=store).store, name)
+    for piece in stored.log(opened):
+        sys.stdout.buffer.write(piece)
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def download(
     name: Name,
-    store: Store = "",
-    to: Annotated[Path | None, typer.Option(help="The file to write; <name>.tar.gz if not given.")] = None,
+    store: StoreUrl = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to", rich_help_panel=OUTPUT, help="The file to write, or - for stdout; NAME.tar.gz if not given."
+        ),
+    ] = None,
 ) -> None:
-    """Write a backup's archive into a file."""
-    opened = _backup_store(store, name)
-    target = to or Path(f"{name}.tar.gz")
-    try:
-        with target.open("xb") as file:
-            for chunk in opened.chunks(opened.keys.archive):
-                file.write(chunk)
-    except FileExistsError as error:
-        raise UsageError(f"{target} exists; give another file with --to") from error
-    print(target)
+    """Write the archive into a new file or to stdout; one that fails leaves no file."""
+    from pinnace.backup.download import download as download_archive
+
+    opened = open_backup(configure(store=store).store, name)
+    if str(to) == "-":
+        for chunk in opened.chunks(opened.keys.archive):
+            sys.stdout.buffer.write(chunk)
+        return
+    print(download_archive(opened, to or Path(f"{name}.tar.gz")))
 
 
-@app.command()
-def contents(name: Name, store: Store = "") -> None:
+@app.command(cls=GroupedCommand)
+def contents(name: Name, store: StoreUrl = None, output: Format = Output.TABLE) -> None:
     """List a backup's items, one a line, as `extract` takes them."""
-    from pinnace.backup import verify as reading
+    from pinnace.backup.contents import items
 
-    for line in reading.index_lines(_backup_store(store, name)):
-        print(reading.item_name(line))
-
-
-@app.command()
-def verify(name: Name, store: Store = "", output: Format = Output.TABLE) -> None:
-    """Prove that a backup is whole: every item and stream against its SHA-256."""
-    import dataclasses
-
-    from pinnace.backup import verify as reading
-
-    verified = dataclasses.asdict(reading.verify(_backup_store(store, name)))
-    show(verified, output=output, rows=[verified])
+    found = items(open_backup(configure(store=store).store, name))
+    show_each(((item.item_name, item.to_document()) for item in found), output=output)
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
+def verify(name: Name, store: StoreUrl = None, output: Format = Output.TABLE) -> None:
+    """Prove that a backup is whole; exit code 5 and one sentence at the first difference.
+
+    A backup of pinnace is compared byte by byte with its index and manifest. One that Velero wrote has neither:
+    then gzip, tar, items and resource list are checked against each other, and the result says what that leaves open.
+    """
+    from pinnace.backup.verify import verify as verify_backup
+    from pinnace.cli.progress_display import VerifyDisplay
+    from pinnace.cli.verified_text import verified_lines
+
+    settings = configure(store=store)
+    with VerifyDisplay(settings) as display:
+        verified = verify_backup(open_backup(settings.store, name), observer=display)
+    if output is Output.TABLE:
+        for line in verified_lines(verified):
+            print(line)
+    else:
+        document = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(verified).items()}
+        show(document, output=output, rows=[])
+
+
+@app.command(cls=GroupedCommand)
 def extract(
     name: Name,
-    item: Annotated[str, typer.Argument(help="deployments.apps/namespace/name, or nodes/name.")],
-    store: Store = "",
+    item: Annotated[str, typer.Argument(help="deployments.apps/namespace/name, or nodes/name.", metavar="ITEM")],
+    store: StoreUrl = None,
 ) -> None:
-    """Print one item, reading only the index and the item's own bytes."""
-    from pinnace.backup import verify as reading
+    """Print one item; where there is an index, only that and the item's own bytes are read."""
+    from pinnace.backup.contents import extract as extract_item
 
-    sys.stdout.buffer.write(reading.extract(_backup_store(store, name), item) + b"\n")
+    opened = open_backup(configure(store=store).store, name)
+    sys.stdout.buffer.write(extract_item(opened, item) + b"\n")
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def cleanup(
     older_than: Annotated[str, typer.Option(help="Only uploads that began before that long, as 24h.")],
-    store: Store = "",
+    store: StoreUrl = None,
     confirm: Annotated[bool, typer.Option("--confirm", help="Abort them; without it they are only listed.")] = False,
     output: Format = Output.TABLE,
 ) -> None:
-    """List, and with --confirm abort, uploads that killed runs left; those of going runs are younger."""
-    from datetime import UTC, datetime
-
+    """List, and with --confirm abort, uploads that killed runs left behind."""
     from pinnace.backup import cleanup as cleaning
     from pinnace.store.open import open_store
     from pinnace.velero.duration import parse_duration
 
-    opened = open_store(store)
+    opened = open_store(configure(store=store).store)
     seconds = parse_duration(older_than, field="--older-than")
     uploads = cleaning.left_over(opened, older_than_seconds=seconds, now=datetime.now(UTC))
     if confirm:

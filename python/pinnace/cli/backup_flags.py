@@ -1,12 +1,14 @@
 """Turns the flags of `pinnace backup run` into a Backup, as `velero backup create` does."""
 
+import csv
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pinnace.errors import UsageError
 from pinnace.velero.backup import Backup, BackupSpec
+from pinnace.velero.duration import parse_duration
+from pinnace.velero.label_selectors import parse_selector
 
 __all__ = ["FILTER_FLAGS", "read_backup", "spec_document"]
 
@@ -33,24 +35,37 @@ def spec_document(flags: Mapping[str, Any]) -> dict[str, Any]:
     if flags.get("include_cluster_resources") is not None:
         document["includeClusterResources"] = flags["include_cluster_resources"]
     if flags.get("selector"):
-        document["labelSelector"] = {"matchLabels": _pairs(flags["selector"], flag="--selector")}
+        document["labelSelector"] = parse_selector(flags["selector"], flag="--selector")
     if flags.get("or_selector"):
         document["orLabelSelectors"] = [
-            {"matchLabels": _pairs(part, flag="--or-selector")} for part in flags["or_selector"].split(" or ")
+            parse_selector(part, flag="--or-selector") for part in flags["or_selector"].split(" or ")
         ]
     if flags.get("ttl"):
+        if parse_duration(flags["ttl"], field="--ttl") < 0:
+            raise UsageError(f"--ttl: {flags['ttl']!r} is negative: the backup would have expired before it is made")
         document["ttl"] = flags["ttl"]
     if flags.get("ordered_resources"):
-        parts = flags["ordered_resources"].split(";")
-        document["orderedResources"] = dict(_pair(part, flag="--ordered-resources") for part in parts)
+        document["orderedResources"] = _ordered_resources(flags["ordered_resources"])
     return document
 
 
-def read_backup(name: str, *, spec: Mapping[str, Any], labels: str, from_file: Path | None) -> Backup:
-    """Make the Backup from flags, or from a manifest; both at once would hide which filter acts."""
+def read_backup(
+    name: str, *, spec: Mapping[str, Any], labels: str, from_file: Path | None, annotations: str = ""
+) -> Backup:
+    """Make the Backup from flags, or from a manifest; both at once would hide which filter acts.
+
+    Of a manifest's metadata only what a run may keep is taken: one that was dumped from a cluster has a uid, a
+    resourceVersion and a status of its own.
+    """
     label_pairs = _pairs(labels, flag="--labels") if labels else {}
+    annotation_pairs = _pairs(annotations, flag="--annotations") if annotations else {}
     if from_file is None:
-        return Backup(name=name, labels=label_pairs, spec=BackupSpec.from_document(spec))
+        return Backup(
+            name=name,
+            labels=label_pairs,
+            annotations=annotation_pairs,
+            spec=BackupSpec.from_document(spec, strict=True),
+        )
     if spec:
         raise UsageError(f"--from-file {from_file}: it has the whole spec; leave out the flags for {', '.join(spec)}")
     import yaml
@@ -59,16 +74,40 @@ def read_backup(name: str, *, spec: Mapping[str, Any], labels: str, from_file: P
         document = yaml.safe_load(from_file.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"--from-file {from_file}: {error}") from error
-    backup = Backup.from_document(document)
-    return replace(backup, name=name, labels={**backup.labels, **label_pairs})
+    given = Backup.from_document(document, strict=True)
+    return Backup(
+        name=name,
+        namespace=given.namespace,
+        labels={**given.labels, **label_pairs},
+        annotations={**given.annotations, **annotation_pairs},
+        spec=given.spec,
+    )
 
 
 def _pairs(text: str, *, flag: str) -> dict[str, str]:
-    return dict(_pair(part, flag=flag) for part in text.split(","))
+    """Read `a=b,"c=d,e"`: quotes keep a comma in a value (pkg/cmd/util/flag/map.go)."""
+    try:
+        parts = next(csv.reader([text], strict=True))
+    except csv.Error as error:
+        raise UsageError(f"{flag}: {text!r}: {error}") from error
+    return dict(_pair(part, flag=flag) for part in parts)
 
 
 def _pair(text: str, *, flag: str) -> tuple[str, str]:
     key, equals, value = text.strip().partition("=")
-    if not key or not equals or key.endswith("!") or value.startswith("="):
+    if not key or not equals:
         raise UsageError(f"{flag}: {text!r} is not key=value")
     return key, value
+
+
+def _ordered_resources(text: str) -> dict[str, str]:
+    """Read `pods=ns/a,ns/b;persistentvolumes=pv1`; the plural is matched without its group."""
+    ordered: dict[str, str] = {}
+    for part in text.split(";"):
+        plural, equals, names = (piece.strip() for piece in part.partition("="))
+        if not plural or not equals or not names or "=" in names:
+            raise UsageError(f"--ordered-resources: {part!r} is not plural=namespace/name,namespace/name")
+        if plural in ordered:
+            raise UsageError(f"--ordered-resources: {plural} is given twice; write all of its names in one list")
+        ordered[plural] = names
+    return ordered

@@ -15,7 +15,7 @@ __all__ = ["app"]
 app = typer.Typer(
     name="cluster",
     no_args_is_help=True,
-    help="A real local Kubernetes (etcd, apiserver, controllers, scheduler; no nodes), without containers. "
+    help="A real local Kubernetes (etcd, apiserver, controllers, scheduler; on request a node), without containers. "
     "It is built from Go modules once, which takes about 7 minutes and needs Go; then it starts in seconds. "
     "Each cluster has a name, a folder and free ports of its own, so several can run at once.",
 )
@@ -28,16 +28,21 @@ def _report(line: str) -> None:
 
 
 @app.command()
-def build() -> None:
+def build(
+    with_node: Annotated[bool, typer.Option("--with-node", help="Build what a node needs, too.")] = False,
+) -> None:
     """Build the cluster's programs into the cache, unless they are there; prints their folder."""
     from pinnace.cluster import binaries
 
-    print(binaries.ensure(report=_report).folder)
+    print(binaries.ensure(report=_report, with_node=with_node).folder)
 
 
 @app.command()
 def up(
     name: Name = "default",
+    with_node: Annotated[
+        bool, typer.Option("--with-node", help="Run pods: containerd and kubelet, as root (see `just node-packages`).")
+    ] = False,
     samples: Annotated[bool, typer.Option("--samples", help="Put sample workloads of many kinds on it.")] = False,
     objects: Annotated[int, typer.Option(min=0, help="Put so many objects on it, for measuring.")] = 0,
     object_bytes: Annotated[int, typer.Option(min=1000, help="Average size of each of --objects.")] = 3500,
@@ -49,12 +54,24 @@ def up(
     from pinnace.cluster import local_cluster, synthetic
     from pinnace.cluster import samples as sample_items
 
-    cluster = local_cluster.up(folders.cluster_folder(name), report=_report)
+    cluster = local_cluster.up(folders.cluster_folder(name), nodes=int(with_node), report=_report)
     if samples:
         sample_items.apply(cluster, report=_report)
     if objects:
         synthetic.load(cluster, objects=objects, object_bytes=object_bytes, report=_report)
     print(f"export KUBECONFIG={cluster.kubeconfig}")
+
+
+@app.command("load-image")
+def load_image(
+    archive: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What `docker save` wrote.")],
+    name: Name = "default",
+) -> None:
+    """Give an image to the nodes of a cluster, which have no registry to pull from."""
+    from pinnace.cluster import local_cluster
+
+    nodes = local_cluster.load_image(folders.cluster_folder(name), archive=archive)
+    _report(f"{archive} is on {', '.join(nodes)}; use it with imagePullPolicy IfNotPresent or Never")
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """The command `pinnace`: mounts the nouns, and turns every error into one sentence and an exit code."""
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -8,30 +9,43 @@ from typing import Annotated, NoReturn
 import typer
 
 from pinnace.cli import backup, cluster, install
+from pinnace.cli.dispatcher import dispatcher
+from pinnace.cli.help import HELP_WIDTH, GroupedCommand
 from pinnace.cli.output import Output, show
 from pinnace.errors import InterruptedRun, PinnaceError
+from pinnace.settings import Settings
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="pinnace",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings=HELP_WIDTH,
     help="Backups of a Kubernetes cluster's objects in Velero's format, in fixed memory.",
 )
 app.add_typer(backup.app)
 app.add_typer(cluster.app)
-app.command(name="install")(install.install)
+app.command(cls=GroupedCommand)(dispatcher)
+app.command(name="install", cls=GroupedCommand)(install.install)
 
 
 @app.command()
 def version(output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TABLE) -> None:
-    """Print version, commit, build profile and deflate library."""
+    """Print version, commit, how it was built, and what it runs on."""
+    import platform
+    from importlib import metadata
+
     from pinnace import engine
 
-    built = engine.build_info()
-    show(built, output=output, rows=[{"what": key, "value": value} for key, value in sorted(built.items())])
+    document = {
+        **dict(sorted(engine.build_info().items())),
+        "version": metadata.version("pinnace"),
+        "python": platform.python_version(),
+        "kubernetes_client": metadata.version("kubernetes"),
+    }
+    show(document, output=output, rows=[{"what": key, "value": value} for key, value in document.items()])
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
@@ -46,6 +60,7 @@ def main() -> None:
     for handled in (signal.SIGINT, signal.SIGTERM):
         signal.signal(handled, _interrupt)
     try:
+        Settings.read(os.environ)
         app()
     except (PinnaceError, InterruptedRun) as error:
         print(f"error: {error}", file=sys.stderr)

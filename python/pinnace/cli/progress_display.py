@@ -1,4 +1,4 @@
-"""How far a run is: a live bar on a terminal, otherwise a line every few seconds, always on stderr."""
+"""How far a run or a verification is: a live bar on a terminal, else a line every few seconds, always on stderr."""
 
 import sys
 import time
@@ -6,30 +6,32 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from pinnace.backup.run import Observer
+from pinnace.backup.progress import Observer
+from pinnace.cli import human
+from pinnace.logs import PROGRESS
+from pinnace.settings import Settings
 
-__all__ = ["ProgressDisplay"]
-
-_LINE_SECONDS = 5.0
+__all__ = ["RunDisplay", "VerifyDisplay"]
 
 
-class ProgressDisplay(Observer):
-    """Kinds, items, bytes, rate and time left."""
+class _Display:
+    """A bar, or lines where stderr is no terminal or must stay a JSON object a line."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings, *, begins: str) -> None:
+        self.is_live = sys.stderr.isatty() and settings.log_format == "text"
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[megabytes]:.1f} MB"),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[details]}"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
-            disable=not sys.stderr.isatty(),
+            disable=not self.is_live,
         )
-        self._total = 0
-        self._bar = self._progress.add_task("discovering", total=None, megabytes=0.0)
+        self._bar = self._progress.add_task(begins, total=None, details="")
+        self._line_seconds = settings.progress_seconds
         self._started = self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -41,23 +43,65 @@ class ProgressDisplay(Observer):
     ) -> None:
         self._progress.stop()
 
-    def planned(self, *, list_count: int, item_count: int) -> None:
-        """The total is known."""
-        self._total = item_count
-        self._progress.update(self._bar, total=item_count, description=f"{list_count} lists")
-        if self._progress.disable:
-            print(f"backing up about {item_count:,} items in {list_count} lists", file=sys.stderr, flush=True)
+    def _show(self, *, what: str, done: int, total: int, details: str) -> None:
+        """Move the bar, or write a line if the last one is long enough ago."""
+        self._progress.update(self._bar, description=what, completed=done, total=max(total, done), details=details)
+        now = time.monotonic()
+        if self.is_live or now - self._last_line < self._line_seconds:
+            return
+        self._last_line = now
+        seconds_left = (now - self._started) * max(total - done, 0) / done if done else 0.0
+        PROGRESS.info("%s: %s, %s left", what, details, human.age(seconds_left))
+
+    def _rate(self, count: float) -> float:
+        return count / max(time.monotonic() - self._started, 1e-3)
+
+
+class RunDisplay(_Display, Observer):
+    """Kinds, items, bytes, rate and time left of a run."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, begins="discovering")
+        self._kinds: set[str] = set()
+        self._kind_count = self._item_count = 0
+
+    def planned(self, *, kind_count: int, list_count: int, item_count: int) -> None:
+        """The totals are known; a kind may have a list for each namespace."""
+        self._kind_count, self._item_count = kind_count, item_count
+        self._progress.update(self._bar, total=item_count, description=f"{kind_count} kinds")
+        if not self.is_live:
+            PROGRESS.info(
+                "backing up about %s items of %s kinds in %s lists", f"{item_count:,}", kind_count, list_count
+            )
 
     def progressed(self, *, group_resource: str, item_count: int, page_bytes: int) -> None:
-        """A page was archived."""
-        self._progress.update(self._bar, completed=item_count, description=group_resource, megabytes=page_bytes / 1e6)
-        now = time.monotonic()
-        if self._progress.disable and now - self._last_line >= _LINE_SECONDS:
-            self._last_line = now
-            rate = item_count / (now - self._started)
-            print(
-                f"{item_count:,} of about {self._total:,} items, {page_bytes / 1e6:,.0f} MB, {rate:,.0f} items/s, "
-                f"now {group_resource}",
-                file=sys.stderr,
-                flush=True,
-            )
+        """A page was archived; its kind is the one that is going on."""
+        self._kinds.add(group_resource)
+        kind_count = max(self._kind_count, len(self._kinds))
+        details = (
+            f"{item_count:,} of about {max(self._item_count, item_count):,} items, "
+            f"{len(self._kinds)} of {kind_count} kinds, {human.byte_size(page_bytes)}, "
+            f"{self._rate(item_count):,.0f} items/s"
+        )
+        self._show(what=group_resource, done=item_count, total=self._item_count, details=details)
+
+
+class VerifyDisplay(_Display):
+    """Bytes of the archive that were read (a VerifyObserver)."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, begins="verifying")
+        self._total = self._done = 0
+
+    def opened(self, *, archive_bytes: int) -> None:
+        """The size is known."""
+        self._total = archive_bytes
+
+    def read(self, *, chunk_bytes: int) -> None:
+        """A chunk was read."""
+        self._done += chunk_bytes
+        details = (
+            f"{human.byte_size(self._done)} of {human.byte_size(self._total)}, "
+            f"{human.byte_size(self._rate(self._done))}/s"
+        )
+        self._show(what="verifying", done=self._done, total=self._total, details=details)

@@ -14,7 +14,7 @@ from typing import Final
 from pinnace.cluster import folders, versions
 from pinnace.errors import ClusterError
 
-__all__ = ["Binaries", "Program", "ensure", "programs"]
+__all__ = ["Binaries", "Program", "ensure", "node_programs", "programs"]
 
 Report = Callable[[str], None]
 
@@ -48,39 +48,49 @@ class Binaries:
 
 
 def programs(wanted: versions.ClusterVersions) -> tuple[Program, ...]:
-    """The four programs, in build order.
-
-    Without the version in the linker flags the server calls itself v0.0.0 and clients misjudge its features.
-    """
-    major, minor = wanted.kubernetes.removeprefix("v").split(".")[:2]
-    stamp = "k8s.io/component-base/version"
-    flags = f"-s -w -X {stamp}.gitVersion={wanted.kubernetes} -X {stamp}.gitMajor={major} -X {stamp}.gitMinor={minor}"
-    kubernetes = tuple(
-        Program(name=name, package=f"k8s.io/kubernetes/cmd/{name}", module="kubernetes", linker_flags=flags)
-        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
-    )
+    """The four programs of the control plane, in build order."""
+    names = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    kubernetes = (_kubernetes_program(name, wanted=wanted) for name in names)
     return (Program(name="etcd", package="go.etcd.io/etcd/server/v3", module="etcd", linker_flags="-s -w"), *kubernetes)
 
 
-def ensure(*, report: Report, modules: Path | None = None, cache: Path | None = None) -> Binaries:
+def node_programs(wanted: versions.ClusterVersions) -> tuple[Program, ...]:
+    """What a node needs beside Debian's packages; built only for a cluster that gets one."""
+    pause = Program(name="pause", package=".", module="pause", linker_flags="-s -w")
+    return (pause, _kubernetes_program("kubelet", wanted=wanted))
+
+
+def _kubernetes_program(name: str, *, wanted: versions.ClusterVersions) -> Program:
+    """Without the version in the linker flags the server calls itself v0.0.0 and clients misjudge its features."""
+    major, minor = wanted.kubernetes.removeprefix("v").split(".")[:2]
+    stamp = "k8s.io/component-base/version"
+    flags = f"-s -w -X {stamp}.gitVersion={wanted.kubernetes} -X {stamp}.gitMajor={major} -X {stamp}.gitMinor={minor}"
+    return Program(name=name, package=f"k8s.io/kubernetes/cmd/{name}", module="kubernetes", linker_flags=flags)
+
+
+def ensure(
+    *, report: Report, with_node: bool = False, modules: Path | None = None, cache: Path | None = None
+) -> Binaries:
     """Build what the cache lacks; a program counts only once it is whole, for it is renamed into its place."""
     modules = modules or versions.modules_folder()
     wanted = versions.read_versions(modules)
     folder = (cache or folders.cache_folder()) / wanted.folder_name / "bin"
-    if missing := _missing(folder, wanted=wanted):
+    needed = (*programs(wanted), *(node_programs(wanted) if with_node else ()))
+    if missing := _missing(folder, needed=needed):
         go = _go()
         folder.mkdir(parents=True, exist_ok=True)
         with _only_one_builder(folder, report=report):
-            missing = _missing(folder, wanted=wanted)
+            missing = _missing(folder, needed=needed)
             if missing:
-                report(f"building {wanted.folder_name} into {folder}: once, about 7 minutes on 2 cores")
+                names = ", ".join(program.name for program in missing)
+                report(f"building {names} into {folder}: once; all programs take about 7 minutes on 2 cores")
             for index, program in enumerate(missing, start=1):
                 _build(program, go=go, modules=modules, folder=folder, report=report, step=f"{index}/{len(missing)}")
     return Binaries(folder=folder, versions=wanted)
 
 
-def _missing(folder: Path, *, wanted: versions.ClusterVersions) -> list[Program]:
-    return [program for program in programs(wanted) if not os.access(folder / program.name, os.X_OK)]
+def _missing(folder: Path, *, needed: tuple[Program, ...]) -> list[Program]:
+    return [program for program in needed if not os.access(folder / program.name, os.X_OK)]
 
 
 def _go() -> str:

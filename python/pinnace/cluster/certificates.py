@@ -12,7 +12,16 @@ import yaml
 
 from pinnace.errors import ClusterError
 
-__all__ = ["FIRST_SERVICE_IP", "SERVICE_IP_RANGE", "Certificates", "ensure", "kubeconfig_text"]
+__all__ = [
+    "FIRST_SERVICE_IP",
+    "SERVICE_IP_RANGE",
+    "Certificates",
+    "KeyPair",
+    "ensure",
+    "issue_client",
+    "issue_server",
+    "kubeconfig_text",
+]
 
 SERVICE_IP_RANGE: Final = "10.96.0.0/16"
 FIRST_SERVICE_IP: Final = "10.96.0.1"
@@ -27,6 +36,14 @@ _SERVER_NAMES: Final = (
     "IP:127.0.0.1",
     f"IP:{FIRST_SERVICE_IP}",
 )
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A certificate and its private key, both PEM files."""
+
+    certificate: Path
+    key: Path
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,10 @@ class Certificates:
         """Private key of `ca`, `server`, `admin` or `service-account`."""
         return self.folder / f"{name}.key"
 
+    def pair(self, name: str) -> KeyPair:
+        """Both files of `ca`, `server` or `admin`."""
+        return KeyPair(certificate=self.certificate(name), key=self.key(name))
+
 
 def ensure(folder: Path) -> Certificates:
     """Make the files unless all are there; made in a folder beside it and renamed, so that half a set never counts."""
@@ -60,15 +81,29 @@ def ensure(folder: Path) -> Certificates:
     return Certificates(folder=folder)
 
 
-def kubeconfig_text(certificates: Certificates, *, server: str, context: str) -> str:
-    """A kubeconfig with the certificates inside, so that the file can be copied elsewhere."""
+def issue_server(authority: Certificates, *, folder: Path, name: str, common_name: str, address: str) -> KeyPair:
+    """A certificate for a server at the IP `address`, signed by the CA, as `name`.crt and .key in `folder`."""
+    extensions = ("extendedKeyUsage = serverAuth", f"subjectAltName = IP:{address}")
+    return _certificate(authority, folder=folder, name=name, subject=f"CN = {common_name}", extensions=extensions)
+
+
+def issue_client(authority: Certificates, *, folder: Path, name: str, common_name: str, organization: str) -> KeyPair:
+    """A certificate for the user `common_name` of group `organization`, as `name`.crt and .key in `folder`."""
+    subject = f"O = {organization}\nCN = {common_name}"
+    extensions = ("extendedKeyUsage = clientAuth",)
+    return _certificate(authority, folder=folder, name=name, subject=subject, extensions=extensions)
+
+
+def kubeconfig_text(certificates: Certificates, *, server: str, context: str, client: KeyPair | None = None) -> str:
+    """A kubeconfig with the certificates inside, so that the file can be copied elsewhere; `client` is the admin."""
+    client = client or certificates.pair("admin")
 
     def embedded(path: Path) -> str:
         return base64.b64encode(path.read_bytes()).decode()
 
     user = {
-        "client-certificate-data": embedded(certificates.certificate("admin")),
-        "client-key-data": embedded(certificates.key("admin")),
+        "client-certificate-data": embedded(client.certificate),
+        "client-key-data": embedded(client.key),
     }
     cluster = {"server": server, "certificate-authority-data": embedded(certificates.ca)}
     document = {
@@ -83,35 +118,24 @@ def kubeconfig_text(certificates: Certificates, *, server: str, context: str) ->
 
 
 def _make_all(certificates: Certificates) -> None:
+    folder = certificates.folder
     _openssl(["genrsa", "-out", str(certificates.key("service-account")), "2048"])
-    _certificate(
-        certificates, name="ca", subject="CN = pinnace-local-cluster", usage=("CA:TRUE", "keyCertSign, cRLSign")
-    )
-    leaf = ("CA:FALSE", "digitalSignature")
-    _certificate(
-        certificates,
-        name="server",
-        subject="CN = kube-apiserver",
-        usage=leaf,
-        extensions=("extendedKeyUsage = serverAuth", f"subjectAltName = {', '.join(_SERVER_NAMES)}"),
-    )
-    _certificate(
-        certificates,
-        name="admin",
-        subject="O = system:masters\nCN = pinnace-admin",
-        usage=leaf,
-        extensions=("extendedKeyUsage = clientAuth",),
-    )
+    _certificate(certificates, folder=folder, name="ca", subject="CN = pinnace-local-cluster", extensions=())
+    names = ("extendedKeyUsage = serverAuth", f"subjectAltName = {', '.join(_SERVER_NAMES)}")
+    _certificate(certificates, folder=folder, name="server", subject="CN = kube-apiserver", extensions=names)
+    issue_client(certificates, folder=folder, name="admin", common_name="pinnace-admin", organization="system:masters")
 
 
 def _certificate(
-    certificates: Certificates, *, name: str, subject: str, usage: tuple[str, str], extensions: Sequence[str] = ()
-) -> None:
+    authority: Certificates, *, folder: Path, name: str, subject: str, extensions: Sequence[str]
+) -> KeyPair:
     """Key and certificate of `name`, signed by the CA, or by itself if it is the CA.
 
     The request has a config file of its own: openssl's default one would add `CA:TRUE` to everything.
     """
-    config = certificates.folder / f"{name}.cnf"
+    is_authority = name == "ca"
+    usage = ("CA:TRUE", "keyCertSign, cRLSign") if is_authority else ("CA:FALSE", "digitalSignature")
+    config = folder / f"{name}.cnf"
     lines = [
         "[req]\nprompt = no\ndistinguished_name = subject\nx509_extensions = extensions",
         f"[subject]\n{subject}",
@@ -119,18 +143,12 @@ def _certificate(
         *extensions,
     ]
     config.write_text("\n".join(lines) + "\n")
-    signer = [] if name == "ca" else ["-CA", str(certificates.ca), "-CAkey", str(certificates.key("ca"))]
-    key = [
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-noenc",
-        "-keyout",
-        str(certificates.key(name)),
-    ]
-    target = ["-days", _VALID_DAYS, "-out", str(certificates.certificate(name))]
+    made = KeyPair(certificate=folder / f"{name}.crt", key=folder / f"{name}.key")
+    signer = [] if is_authority else ["-CA", str(authority.ca), "-CAkey", str(authority.key("ca"))]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-keyout", str(made.key)]
+    target = ["-days", _VALID_DAYS, "-out", str(made.certificate)]
     _openssl(["req", "-x509", "-config", str(config), *signer, *key, *target])
+    return made
 
 
 def _openssl(arguments: Sequence[str]) -> None:

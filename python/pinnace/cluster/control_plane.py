@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pinnace.cluster import versions
 from pinnace.cluster.binaries import Binaries
 from pinnace.cluster.certificates import SERVICE_IP_RANGE, Certificates
 
@@ -40,6 +41,16 @@ class Layout:
     def etcd(self) -> Path:
         """etcd's files: every item of the cluster."""
         return self.folder / "etcd"
+
+    @property
+    def nodes(self) -> Path:
+        """A folder per node: configuration, images, containers, volumes."""
+        return self.folder / "nodes"
+
+    @property
+    def node_script(self) -> Path:
+        """What makes a node's mount namespace."""
+        return versions.modules_folder() / "node" / "namespace.sh"
 
     @property
     def logs(self) -> Path:
@@ -96,13 +107,17 @@ def apiserver_command(
         f"--tls-cert-file={certificates.certificate('server')}",
         f"--tls-private-key-file={certificates.key('server')}",
         f"--client-ca-file={certificates.ca}",
+        "--kubelet-preferred-address-types=InternalIP",
+        f"--kubelet-certificate-authority={certificates.ca}",
+        f"--kubelet-client-certificate={certificates.certificate('admin')}",
+        f"--kubelet-client-key={certificates.key('admin')}",
         f"--service-account-key-file={certificates.key('service-account')}",
         f"--service-account-signing-key-file={certificates.key('service-account')}",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-cluster-ip-range={SERVICE_IP_RANGE}",
         "--authorization-mode=Node,RBAC",
         "--allow-privileged",
-        # No Endpoints of the Service `kubernetes` are written: no pod runs here that could use them.
+        # No Endpoints of the Service `kubernetes` are written: a node sends its pods here by a rule of its own.
         "--endpoint-reconciler-type=none",
         # Loading samples sends many writes at once; the defaults (400/200) would answer 429.
         "--max-requests-inflight=2000",
@@ -126,7 +141,7 @@ def controller_manager_command(binaries: Binaries, *, layout: Layout, certificat
 
 
 def scheduler_command(binaries: Binaries, *, layout: Layout) -> list[str]:
-    """The scheduler, with no port of its own; there is no node, so pods stay Pending with its event."""
+    """The scheduler, with no port of its own; without a node, pods stay Pending with its event."""
     return [
         str(binaries.path("kube-scheduler")),
         f"--kubeconfig={layout.kubeconfig}",

@@ -9,11 +9,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from pinnace.cluster import binaries, certificates, control_plane, ports, processes, readiness, state
+from pinnace.cluster import (
+    binaries,
+    certificates,
+    control_plane,
+    node,
+    node_namespace,
+    node_requirements,
+    ports,
+    processes,
+    readiness,
+    state,
+)
 from pinnace.cluster.control_plane import Layout, Ports
 from pinnace.errors import ClusterError
 
-__all__ = ["ClusterStatus", "LocalCluster", "ProgramStatus", "down", "status", "up"]
+__all__ = ["ClusterStatus", "LocalCluster", "Node", "ProgramStatus", "down", "load_image", "status", "up"]
 
 Report = Callable[[str], None]
 
@@ -26,14 +37,24 @@ _START_ATTEMPTS: Final = 3
 
 
 @dataclass(frozen=True)
+class Node:
+    """A node that runs pods; `address` is where they reach the machine, `cgroup` is above those of all containers."""
+
+    name: str
+    address: str
+    cgroup: str
+
+
+@dataclass(frozen=True)
 class LocalCluster:
-    """A running cluster; `pids` by program name."""
+    """A running cluster; `pids` by program name, those of nodes as `node-1-kubelet`."""
 
     folder: Path
     kubeconfig: Path
     server: str
     etcd: str
     pids: Mapping[str, int]
+    nodes: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,26 +88,49 @@ class ClusterStatus:
 def up(
     folder: Path,
     *,
+    nodes: int = 0,
     report: Report = lambda _: None,
     built: binaries.Binaries | None = None,
     apiserver_flags: Sequence[str] = (),
 ) -> LocalCluster:
-    """Start the cluster of `folder`, or find it running; what a stopped one held is there again.
+    """Start the cluster of `folder` with at least so many `nodes`, or find it running.
 
+    What a stopped one held is there again, but for what was on its nodes.
     Ready means: /readyz is ok and the ServiceAccount `default` exists, without which pods are refused.
     `apiserver_flags` count only for a cluster that is started, not for one that is found.
     """
-    built = built or binaries.ensure(report=report)
+    if nodes:
+        node_requirements.check()
+    built = built or binaries.ensure(report=report, with_node=nodes > 0)
     layout = Layout(folder=folder.absolute())
     with _locked(layout):
         found = state.read(layout.state)
         if found and len(found.processes) == len(binaries.programs(built.versions)) and _all_running(found):
             _wait_until_ready(layout, found=found)
+            found = _with_nodes(layout, found=found, wanted=nodes, built=built, report=report)
             return _local_cluster(layout, found=found)
         if found:
-            _stop_all(found)
+            _stop_all(layout, found=found)
         started = _start(layout, built=built, apiserver_flags=apiserver_flags, report=report)
+        try:
+            started = _with_nodes(layout, found=started, wanted=nodes, built=built, report=report)
+        except BaseException:
+            _stop_all(layout, found=started)
+            raise
         return _local_cluster(layout, found=started)
+
+
+def load_image(folder: Path, *, archive: Path) -> tuple[str, ...]:
+    """Give the images of a docker archive to every node of a running cluster; the names of those nodes."""
+    layout = Layout(folder=folder.absolute())
+    found = state.read(layout.state)
+    running = [one for one in found.nodes if node.is_running(one)] if found else []
+    if not running:
+        raise ClusterError(f"{folder}: no node runs; start one by `pinnace cluster up --with-node`")
+    for one in running:
+        with archive.open("rb") as opened:
+            node_namespace.import_image(node.containerd_pid(one), archive=opened)
+    return tuple(one.name for one in running)
 
 
 def down(folder: Path, *, keep_contents: bool = False) -> bool:
@@ -98,9 +142,9 @@ def down(folder: Path, *, keep_contents: bool = False) -> bool:
         found = state.read(layout.state)
         if found is None:
             return False
-        _stop_all(found)
+        _stop_all(layout, found=found)
         if keep_contents:
-            state.write(layout.state, state=replace(found, processes=()))
+            state.write(layout.state, state=replace(found, processes=(), nodes=()))
         else:
             _remove(layout)
     return True
@@ -112,7 +156,7 @@ def status(folder: Path) -> ClusterStatus:
     found = state.read(layout.state)
     if found is None:
         return ClusterStatus(folder=layout.folder, kubeconfig=layout.kubeconfig, exists=False, ready=False)
-    programs = tuple(ProgramStatus(name=own.name, pid=own.pid, running=own.is_running()) for own in found.processes)
+    programs = tuple(ProgramStatus(name=own.name, pid=own.pid, running=own.is_running()) for own in found.all_processes)
     reachable = any(program.name == "kube-apiserver" and program.running for program in programs)
     ready = reachable and _is_ready(layout, server=found.server)
     return ClusterStatus(
@@ -136,11 +180,11 @@ def _start(
         try:
             return starter.run(report)
         except readiness.PortTakenError:
-            _stop_all(starter.state)
+            _stop_all(layout, found=starter.state)
             if attempt == _START_ATTEMPTS:
                 raise
         except BaseException:
-            _stop_all(starter.state)
+            _stop_all(layout, found=starter.state)
             raise
     raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -211,11 +255,39 @@ def _all_running(found: state.ClusterState) -> bool:
     return all(own.is_running() for own in found.processes)
 
 
-def _stop_all(found: state.ClusterState) -> None:
+def _with_nodes(
+    layout: Layout, *, found: state.ClusterState, wanted: int, built: binaries.Binaries, report: Report
+) -> state.ClusterState:
+    """The cluster with nodes 1 to `wanted`; those that run stay, those that broke are made again."""
+    for name in map(node.node_name, range(1, wanted + 1)):
+        there = next((one for one in found.nodes if one.name == name), None)
+        if there is None or not node.is_running(there):
+            if there is not None:
+                node.stop(there, layout=layout)
+            report(f"starting {name}")
+            found = _with_new_node(layout, found=found, name=name, built=built)
+    return found
+
+
+def _with_new_node(
+    layout: Layout, *, found: state.ClusterState, name: str, built: binaries.Binaries
+) -> state.ClusterState:
+    others = tuple(one for one in found.nodes if one.name != name)
+
+    def save(made: state.NodeState) -> None:
+        state.write(layout.state, state=replace(found, nodes=(*others, made)))
+
+    made = node.start(name, layout=layout, server=found.server, built=built, save=save)
+    return replace(found, nodes=(*others, made))
+
+
+def _stop_all(layout: Layout, *, found: state.ClusterState) -> None:
     """End in the opposite order of the start, so that no program loses its server before it is asked to end."""
+    for one in reversed(found.nodes):
+        node.stop(one, layout=layout)
     for own in reversed(found.processes):
         processes.stop(own, timeout_seconds=_STOP_TIMEOUT_SECONDS)
-    if left := [f"{own.name} (pid {own.pid})" for own in found.processes if own.is_running()]:
+    if left := [f"{own.name} (pid {own.pid})" for own in found.all_processes if own.is_running()]:
         raise ClusterError(f"did not end, not even by SIGKILL: {', '.join(left)}")
 
 
@@ -237,7 +309,7 @@ def _wait_until_ready(layout: Layout, *, found: state.ClusterState) -> None:
 
 def _remove(layout: Layout) -> None:
     """Remove what `up` made, state last; a folder that holds anything else stays."""
-    for folder in (layout.etcd, layout.certificates, layout.logs):
+    for folder in (layout.nodes, layout.etcd, layout.certificates, layout.logs):
         shutil.rmtree(folder, ignore_errors=True)
     for file in (layout.kubeconfig, layout.state, layout.lock):
         file.unlink(missing_ok=True)
@@ -258,5 +330,8 @@ def _local_cluster(layout: Layout, *, found: state.ClusterState) -> LocalCluster
         kubeconfig=layout.kubeconfig,
         server=found.server,
         etcd=found.etcd,
-        pids={own.name: own.pid for own in found.processes},
+        pids={own.name: own.pid for own in found.all_processes},
+        nodes=tuple(
+            Node(name=one.name, address=node.network_of(one).address, cgroup=one.cgroup) for one in found.nodes
+        ),
     )

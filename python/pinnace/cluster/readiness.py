@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import urllib3
 
@@ -11,7 +11,7 @@ from pinnace.cluster.certificates import Certificates
 from pinnace.cluster.processes import OwnProcess
 from pinnace.errors import ClusterError
 
-__all__ = ["PortTakenError", "admin_connection", "answers", "plain_connection", "wait"]
+__all__ = ["PortTakenError", "admin_connection", "answers", "document", "plain_connection", "wait"]
 
 _POLL_SECONDS: Final = 0.1
 _LOG_TAIL_CHARACTERS: Final = 1500
@@ -44,6 +44,16 @@ def answers(connection: urllib3.PoolManager, url: str) -> bool:
         return connection.request("GET", url).status == 200
     except urllib3.exceptions.HTTPError:
         return False
+
+
+def document(connection: urllib3.PoolManager, url: str) -> dict[str, Any] | None:
+    """The JSON object that a GET of `url` gives, or None if it is not answered with 200 now."""
+    try:
+        answer = connection.request("GET", url)
+    except urllib3.exceptions.HTTPError:
+        return None
+    found: dict[str, Any] | None = answer.json() if answer.status == 200 else None
+    return found
 
 
 def wait(ready: Callable[[], bool], *, what: str, process: OwnProcess, log: Path, timeout_seconds: float) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pinnace.kube.discovery import ApiResource, SkippedKind
 from pinnace.velero import includes_excludes
 from pinnace.velero.backup import BackupSpec
+from pinnace.velero.label_selectors import selector_string
 
 __all__ = ["NAMESPACES", "ListRequest", "Plan", "make_plan"]
 
@@ -32,6 +33,8 @@ class ListRequest:
     excluded_namespaces: tuple[str, ...] = ()
     deduplicate: bool = False
     only_names: frozenset[str] | None = None
+    ordered_name: str = ""
+    """The entry of `orderedResources` that this list is for, as it stands there."""
 
     @property
     def path(self) -> str:
@@ -51,6 +54,9 @@ class Plan:
     lists: tuple[ListRequest, ...]
     namespaces: ApiResource | None
     skipped: tuple[SkippedKind, ...]
+    unordered: tuple[tuple[str, str], ...] = ()
+    """Group resource and entry of `orderedResources` that no list can find: its namespace is not included, or it is
+    written as for a kind of the other scope."""
 
 
 def make_plan(
@@ -62,10 +68,12 @@ def make_plan(
 ) -> Plan:
     """Order the lists as Velero does; `includes` gives "" or why a kind is left out.
 
-    Velero's order: groups as discovered; pods, PVCs and PVs first in the core group; namespaces sorted by name.
+    Velero's order: groups as discovered; pods, PVCs and PVs first in the core group; namespaces sorted by name. The
+    filter is asked before a group counts as the one that a cohabitating kind is taken from.
     """
     lists: list[ListRequest] = []
     skipped: list[SkippedKind] = []
+    unordered: list[tuple[str, str]] = []
     namespaces: ApiResource | None = None
     cohabitants: dict[frozenset[str], str] = {}
     for resource in sorted(resources, key=_core_first):
@@ -76,8 +84,12 @@ def make_plan(
         elif resource.group_resource == NAMESPACES:
             namespaces = resource
         else:
-            lists.extend(_lists(resource, spec=spec, selection=selection))
-    return Plan(tuple(lists), namespaces, tuple(skipped))
+            ordered = list(dict.fromkeys(_ordered_entries(resource, ordered_resources=spec.ordered_resources)))
+            places = {entry: _place(entry, resource=resource, selection=selection) for entry in ordered}
+            unordered.extend((resource.group_resource, entry) for entry, place in places.items() if place is None)
+            found = {entry: place for entry, place in places.items() if place is not None}
+            lists.extend(_lists(resource, spec=spec, selection=selection, ordered=found))
+    return Plan(tuple(lists), namespaces, tuple(skipped), tuple(unordered))
 
 
 def _core_first(resource: ApiResource) -> tuple[int, int]:
@@ -94,25 +106,27 @@ def _cohabitant(resource: ApiResource, taken: dict[frozenset[str], str]) -> str:
 
 
 def _lists(
-    resource: ApiResource, *, spec: BackupSpec, selection: includes_excludes.NamespaceSelection
+    resource: ApiResource,
+    *,
+    spec: BackupSpec,
+    selection: includes_excludes.NamespaceSelection,
+    ordered: Mapping[str, tuple[str, str]],
 ) -> Iterator[ListRequest]:
     selectors = _selectors(spec)
     places: Sequence[str] = ("",)
     if resource.namespaced and not selection.cluster_wide:
         places = selection.names
     excluded = selection.excluded if resource.namespaced and selection.cluster_wide else ()
-    ordered = list(_ordered_names(resource, ordered_resources=spec.ordered_resources))
-    repeats = len(selectors) > 1 or bool(ordered)
-    for namespace, name in ordered:
-        if not resource.namespaced or selection.includes(namespace):
-            for selector in selectors:
-                yield ListRequest(
-                    resource,
-                    namespace=namespace,
-                    label_selector=selector,
-                    field_selector=f"metadata.name={name}",
-                    deduplicate=True,
-                )
+    for entry, (namespace, name) in ordered.items():
+        for selector in selectors:
+            yield ListRequest(
+                resource,
+                namespace=namespace,
+                label_selector=selector,
+                field_selector=f"metadata.name={name}",
+                deduplicate=True,
+                ordered_name=entry,
+            )
     for namespace in places:
         for selector in selectors:
             yield ListRequest(
@@ -120,19 +134,29 @@ def _lists(
                 namespace=namespace,
                 label_selector=selector,
                 excluded_namespaces=excluded,
-                deduplicate=repeats,
+                deduplicate=len(selectors) > 1 or bool(ordered),
             )
 
 
 def _selectors(spec: BackupSpec) -> Sequence[str]:
+    """Spell the selectors, each once: two that are equal would list everything twice."""
     if spec.or_label_selectors:
-        return [includes_excludes.label_selector_string(selector) for selector in spec.or_label_selectors]
-    return [includes_excludes.label_selector_string(spec.label_selector) if spec.label_selector else ""]
+        return list(dict.fromkeys(selector_string(selector) for selector in spec.or_label_selectors))
+    return [selector_string(spec.label_selector) if spec.label_selector else ""]
 
 
-def _ordered_names(resource: ApiResource, *, ordered_resources: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Split `ns/name,name` of the resource's plural; Velero matches the plural without its group."""
+def _ordered_entries(resource: ApiResource, *, ordered_resources: Mapping[str, str]) -> Iterator[str]:
+    """Split the names of the resource's plural; Velero matches the plural without its group."""
     for entry in ordered_resources.get(resource.plural, "").split(","):
-        namespace, slash, name = entry.strip().rpartition("/")
-        if name and bool(slash) == resource.namespaced:
-            yield namespace, name
+        if entry.strip():
+            yield entry.strip()
+
+
+def _place(
+    entry: str, *, resource: ApiResource, selection: includes_excludes.NamespaceSelection
+) -> tuple[str, str] | None:
+    """Read `ns/name`, or `name` of a cluster-scoped kind; None for what can't be in the backup."""
+    namespace, slash, name = entry.partition("/")
+    if not slash:
+        return None if resource.namespaced else ("", entry)
+    return (namespace, name) if resource.namespaced and name and selection.includes(namespace) else None

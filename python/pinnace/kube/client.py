@@ -1,7 +1,9 @@
 """One connection to the API server: small answers whole, large ones as unread bodies."""
 
+import re
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -9,18 +11,24 @@ import orjson
 import urllib3
 
 from pinnace.errors import KubeError
+from pinnace.kube import credentials
+from pinnace.kube.call import Call
+from pinnace.kube.refusal import no_answer, refusal
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
-__all__ = ["Client", "Response", "connect", "describe"]
+__all__ = ["CHUNK_BYTES", "Client", "Response", "connect", "describe"]
+
+CHUNK_BYTES = 256 << 10
+"""Pieces of a body; the server's own are of 2 to 4 kB, and each costs a step of every station after it."""
 
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _READ_TIMEOUT_SECONDS = 90.0
 """Longer than the apiserver's own request timeout of 60 s, so that its answer is heard."""
 
-_STATUS_BYTES = 1 << 20
-"""As much of a refusal's body as is read; a Status is far smaller."""
+_STREAMS_LISTS_SINCE = (1, 33)
+"""From here on the apiserver encodes a list item by item, so that its size costs the server no memory."""
 
 
 def describe(path: str, query: Mapping[str, str]) -> str:
@@ -43,29 +51,52 @@ class Response:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def chunks(self, chunk_bytes: int = 256 << 10) -> Iterator[bytes]:
-        """Read the body in pieces; a connection that breaks is a KubeError of status 0."""
+    def chunks(self, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+        """Read the body in pieces of that size; a connection that breaks is a KubeError of status 0."""
         try:
-            yield from self._response.stream(chunk_bytes)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+            while chunk := self._response.read(chunk_bytes):
+                yield chunk
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:  # ValueError: hung up under TLS
             raise KubeError(request=self.request, status=0, reason=f"the response broke off: {error}") from error
-        self._response.release_conn()
+
+    @property
+    def raw(self) -> urllib3.BaseHTTPResponse:
+        """The unread response, for the client library's own watch."""
+        return self._response
 
     def close(self) -> None:
-        """Drop what is unread, and the connection with it."""
+        """Drop what is unread, and the connection with it; one that was read to its end serves on."""
         self._response.close()
 
 
 class Client:
-    """Requests to one API server, with the rights of one user."""
+    """Requests to one API server, with the rights of one user; threads may share it.
 
-    def __init__(self, api_client: "ApiClient") -> None:
+    `reconnect` reads the credentials anew. It is called once for each time that the server calls them expired (401):
+    tokens in files rotate, and those of plugins and certificates run out, while a long run goes on.
+    """
+
+    def __init__(self, api_client: "ApiClient", *, reconnect: "Callable[[], ApiClient] | None" = None) -> None:
         self._api_client = api_client
+        self._reconnect = reconnect
+        self._lock = threading.Lock()
+        self._version: Mapping[str, str] = {}
+
+    @property
+    def api_client(self) -> "ApiClient":
+        """The client library's own client, for those of its parts that want it."""
+        return self._api_client
 
     @property
     def server(self) -> str:
         """The server's URL."""
         return str(self._api_client.configuration.host)
+
+    @property
+    def streams_lists(self) -> bool:
+        """Whether the server is known (by `version()`) to send lists as it encodes them."""
+        numbers = [re.match(r"\d+", self._version.get(key, "")) for key in ("major", "minor")]
+        return all(numbers) and tuple(int(number[0]) for number in numbers if number) >= _STREAMS_LISTS_SINCE
 
     def get(self, path: str, query: Mapping[str, str] | None = None, *, accept: str = "application/json") -> Any:
         """Read a small answer and parse it."""
@@ -79,124 +110,111 @@ class Client:
                 request=describe(path, query), status=200, reason=f"the answer is not JSON: {error}"
             ) from error
 
-    def open(self, path: str, query: Mapping[str, str], *, accept: str = "application/json") -> Response:
-        """Ask, and return as soon as the answer's first bytes are there; KubeError for any status but 200."""
-        request = describe(path, query)
-        started = time.monotonic()
-        answer = self._ask("GET", path, query=query, headers={"Accept": accept}, request=request)
-        if answer.status != 200:
-            raise _refusal(answer, request=request, method="GET")
-        return Response(answer, request=request, first_byte_seconds=time.monotonic() - started)
+    def open(
+        self, path: str, query: Mapping[str, str], *, accept: str = "application/json", call: Call | None = None
+    ) -> Response:
+        """Ask, and return as soon as the answer's first bytes are there; KubeError for any status but 200.
 
-    def send(self, method: str, path: str, *, query: Mapping[str, str], body: str, content_type: str) -> Any:
-        """Change something, and return what the server made of it; KubeError for any status but 200 and 201."""
-        request = f"{method} {path}"
-        headers = {"Accept": "application/json", "Content-Type": content_type}
-        answer = self._ask(method, path, query=query, headers=headers, request=request, body=body)
-        if answer.status not in (200, 201):
-            raise _refusal(answer, request=request, method=method)
-        return orjson.loads(b"".join(Response(answer, request=request, first_byte_seconds=0.0).chunks()))
+        `call` is what another thread may hang up.
+        """
+        api_client = self._api_client
+        try:
+            return self._ask(api_client, path, query, accept=accept, call=call or Call())
+        except KubeError as error:
+            if error.status != 401 or self._reconnect is None:
+                raise
+        return self._ask(self._renewed(api_client), path, query, accept=accept, call=call or Call())
 
     def _ask(
+        self, api_client: "ApiClient", path: str, query: Mapping[str, str], *, accept: str, call: Call
+    ) -> Response:
+        request = describe(path, query)
+        started = time.monotonic()
+        answer = self._call(
+            api_client, "GET", path, query=query, headers={"Accept": accept}, request=request, call=call
+        )
+        if answer.status != 200:
+            raise refusal(answer, request=request)
+        return Response(answer, request=request, first_byte_seconds=time.monotonic() - started)
+
+    def send(
         self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> Any:
+        """Create, change or delete one object and parse the answer; KubeError for any status but 200, 201 and 202."""
+        request = f"{method} {path}"
+        answer = self._call(
+            self._api_client,
+            method,
+            path,
+            query=query or {},
+            headers={"Accept": "application/json", "Content-Type": content_type},
+            request=request,
+            body=body,
+        )
+        if answer.status not in (200, 201, 202):
+            raise refusal(answer, request=request)
+        try:
+            return orjson.loads(answer.read())
+        except (urllib3.exceptions.HTTPError, OSError, orjson.JSONDecodeError) as error:
+            raise KubeError(request=request, status=0, reason=f"the answer can't be read: {error}") from error
+        finally:
+            answer.release_conn()
+
+    def _call(
+        self,
+        api_client: "ApiClient",
         method: str,
         path: str,
         *,
         query: Mapping[str, str],
         headers: Mapping[str, str],
         request: str,
-        body: str | None = None,
+        body: Any = None,
+        call: Call | None = None,
     ) -> urllib3.BaseHTTPResponse:
-        """Ask, and return the answer with its body unread; KubeError of status 0 where none came."""
-        method, url, header_params, *_ = self._api_client.param_serialize(
-            method,
-            path,
-            query_params=list(query.items()),
-            header_params=dict(headers),
-            auth_settings=["BearerToken"],
-        )
+        # One thread at a time: getting a token may read a file or run a plugin.
+        with self._lock, credentials.credentials_failures_raise():
+            method, url, sent_headers, sent_body, *_ = api_client.param_serialize(
+                method,
+                path,
+                query_params=list(query.items()),
+                header_params=dict(headers),
+                body=body,
+                auth_settings=["BearerToken"],
+            )
         timeouts = (_CONNECT_TIMEOUT_SECONDS, _READ_TIMEOUT_SECONDS)
         try:
-            answer: urllib3.BaseHTTPResponse = self._api_client.call_api(
-                method, url, header_params=header_params, body=body, _request_timeout=timeouts
-            ).response
+            with (call or Call()).in_this_thread():
+                answer: urllib3.BaseHTTPResponse = api_client.call_api(
+                    method, url, header_params=sent_headers, body=sent_body, _request_timeout=timeouts
+                ).response
         except Exception as error:  # the generated client wraps some of urllib3's errors and lets others through
-            raise KubeError(
-                request=request, status=0, reason=_reason(error), fix=f"is {self.server} reachable?"
-            ) from error
+            raise no_answer(error, request=request, server=self.server) from error
         return answer
+
+    def _renewed(self, refused: "ApiClient") -> "ApiClient":
+        """Replace the client that was refused, unless another thread did so already."""
+        with self._lock:
+            if self._api_client is refused and self._reconnect is not None:
+                self._api_client = self._reconnect()
+            return self._api_client
 
     def version(self) -> Mapping[str, str]:
         """Read `/version`: `gitVersion`, `major`, `minor` ..."""
-        answer: Mapping[str, str] = self.get("/version")
-        return answer
+        self._version = self.get("/version")
+        return self._version
 
 
 def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Client:
     """Connect as kubectl does: the file given, $KUBECONFIG, ~/.kube/config; inside a pod, as its service account."""
-    import kubernetes.client
-    import kubernetes.config
 
-    configuration = kubernetes.client.Configuration()
-    try:
-        if kubeconfig is None and context is None:
-            kubernetes.config.load_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        else:
-            kubernetes.config.load_kube_config(  # type: ignore[no-untyped-call]
-                config_file=None if kubeconfig is None else str(kubeconfig),
-                context=context,
-                client_configuration=configuration,
-            )
-    except (kubernetes.config.ConfigException, OSError) as error:
-        where = kubeconfig or "the default kubeconfig"
-        raise KubeError(
-            request=f"reading {where}", status=0, reason=str(error), fix="give --kubeconfig and --context"
-        ) from error
-    # Retries are decided where it is known what was already archived, not below it.
-    configuration.retries = urllib3.Retry(0)
-    configuration.connection_pool_maxsize = 8
-    return Client(kubernetes.client.ApiClient(configuration))
+    def load() -> "ApiClient":
+        return credentials.load(kubeconfig=kubeconfig, context=context)
 
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "reason", None) or error) or type(error).__name__
-
-
-def _refusal(answer: urllib3.BaseHTTPResponse, *, request: str, method: str) -> KubeError:
-    try:
-        body = answer.read(_STATUS_BYTES)
-    except (urllib3.exceptions.HTTPError, OSError):
-        body = b""
-    finally:
-        answer.close()
-    try:
-        status = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        status = {}
-    if not isinstance(status, dict):
-        status = {}
-    error = KubeError(
-        request=request,
-        status=answer.status,
-        reason=str(status.get("message") or body[:200].decode(errors="replace").strip() or answer.reason),
-        fix=_fix(answer.status, method=method),
-    )
-    metadata = status.get("metadata")
-    error.continue_token = str(metadata.get("continue", "")) if isinstance(metadata, dict) else ""
-    error.retry_after_seconds = _seconds(answer.headers.get("Retry-After"))
-    return error
-
-
-_VERBS = {"GET": "list", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-
-
-def _fix(status: int, *, method: str) -> str:
-    if status == 401:
-        return "log in again, or give another --context"
-    if status == 403:
-        return f"grant the verb {_VERBS[method]} on it to the user or service account that backs up"
-    return ""
-
-
-def _seconds(text: str | None) -> float:
-    return float(text) if text is not None and text.isdigit() else 1.0
+    return Client(load(), reconnect=load)

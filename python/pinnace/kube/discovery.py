@@ -34,6 +34,11 @@ class ApiResource:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What filters may call it, in lower case."""
+        return (self.plural, self.singular, self.kind.lower(), *self.short_names)
+
+    @property
     def api_version(self) -> str:
         """`apps/v1`; `v1` in the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
@@ -71,14 +76,14 @@ class Discovery:
     def resolve(self, name: str) -> str:
         """Turn a name of a filter (plural, singular, kind, short name, `plural.group`) into a group resource.
 
+        A group may be cut short (`storageclass.storage`) where no group is that exactly, as in the server's RESTMapper.
         What can't be resolved is kept, so that it matches nothing rather than everything.
         """
         wanted, _, group = name.lower().partition(".")
-        for resource in self.resources:
-            names = (resource.plural, resource.singular, resource.kind.lower(), *resource.short_names)
-            if wanted in names and (not group or group in (resource.group, f"{resource.version}.{resource.group}")):
-                return resource.group_resource
-        return name
+        named = [resource for resource in self.resources if wanted in resource.names]
+        exact = [resource for resource in named if not group or resource.group == group]
+        begun = [resource for resource in named if resource.group.startswith(group)]
+        return next((resource.group_resource for resource in (*exact, *begun)), name)
 
 
 def discover(client: Client) -> Discovery:

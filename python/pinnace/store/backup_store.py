@@ -50,10 +50,11 @@ class BackupStore:
         if self._store.exists(self.keys.metadata):
             raise BackupExistsError(location=self.location, backup_name=self.backup_name)
 
-    def clear_leftovers(self) -> Leftovers:
+    def clear_leftovers(self, *, keep_log: bool = False) -> Leftovers:
         """Remove what a killed run of this name left; only its own, and only while no metadata is there."""
         self.check_absent()
-        objects = list(self._store.list_keys(self.keys.prefix))
+        kept = {self.keys.log} if keep_log else set()
+        objects = [found for found in self._store.list_keys(self.keys.prefix) if found.key not in kept]
         for leftover in objects:
             self._store.delete(leftover.key)
         uploads = list(self._store.uploads(self.keys.prefix))
@@ -81,10 +82,14 @@ class BackupStore:
             return f"{self.location} has no conditional create: two runs of one name at once would not be noticed"
         return ""
 
-    def discard(self) -> list[str]:
+    def has_log(self) -> bool:
+        """Tell whether the run has left its log."""
+        return self._store.exists(self.keys.log)
+
+    def discard(self, *, keep_log: bool = False) -> list[str]:
         """Remove all of an unfinished backup; sentences about what could not be removed."""
         try:
-            self.clear_leftovers()
+            self.clear_leftovers(keep_log=keep_log)
         except (StoreError, BackupExistsError) as error:
             return [str(error)]
         return []
@@ -102,6 +107,14 @@ class BackupStore:
         """Read an object of any size in pieces."""
         self.read_metadata()
         return self._store.chunks(key)
+
+    def has(self, key: str) -> bool:
+        """Tell whether there is an object of that key; backups of other tools and versions lack some."""
+        return self._store.exists(key)
+
+    def size(self, key: str) -> int:
+        """Tell an object's length."""
+        return self._store.size(key)
 
     def read_metadata(self) -> bytes:
         """Read `velero-backup.json`."""

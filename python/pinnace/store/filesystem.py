@@ -1,13 +1,18 @@
-"""A folder as a store: an object appears whole under its name or not at all."""
+"""A folder as a store: an object appears whole under its name or not at all.
 
+Backups hold Secrets: new folders are 0700 and files 0600, whatever the umask says.
+"""
+
+import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from pinnace.errors import ObjectExistsError, ObjectNotFoundError, StoreError
+from pinnace.errors import ConditionUnsupportedError, ObjectExistsError, ObjectNotFoundError, StoreError
 from pinnace.store.object_store import (
     WRITER_BUDGET_BYTES,
     ObjectInfo,
@@ -21,6 +26,21 @@ from pinnace.store.object_store import (
 __all__ = ["FilesystemStore"]
 
 _SUFFIX = ".upload"
+_FILE_MODE = 0o600
+_FOLDER_MODE = 0o700
+
+_FULL = "make room, or choose another folder with --store"
+_RIGHTS = "grant this user the right, or choose another folder with --store"
+_FIXES: Mapping[int, str] = {
+    errno.EACCES: _RIGHTS,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: "raise this process's limit for files (ulimit -f), or choose another folder with --store",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOSPC: _FULL,
+    errno.ENOTDIR: "move the file away that is in its place, or choose another folder with --store",
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: "mount it for writing, or choose another folder with --store",
+}
 
 
 class FilesystemStore:
@@ -36,24 +56,24 @@ class FilesystemStore:
 
     def put(self, key: str, body: bytes, *, create_only: bool = False) -> None:
         """Store a small object whole, by a link that fails where the name is taken if `create_only`."""
-        with _FileWriter(self, self._path(key), create_only=create_only) as writer:
+        with _FileWriter(self, key, self._path(key), create_only=create_only) as writer:
             writer.write(body)
             writer.commit()
 
     def open_writer(self, key: str, *, budget_bytes: int = WRITER_BUDGET_BYTES) -> ObjectWriter:
         """Begin an object in a hidden file beside its place; nothing of it is held in memory."""
         del budget_bytes
-        return _FileWriter(self, self._path(key), create_only=False)
+        return _FileWriter(self, key, self._path(key), create_only=False)
 
     def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Read a range."""
-        with self._open(key) as file:
+        with self._open(key) as file, self.explained(f"read {key}"):
             file.seek(offset)
             return file.read(-1 if length is None else length)
 
     def chunks(self, key: str, *, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
         """Read in pieces."""
-        with self._open(key) as file:
+        with self._open(key) as file, self.explained(f"read {key}"):
             while chunk := file.read(chunk_bytes):
                 yield chunk
 
@@ -64,132 +84,172 @@ class FilesystemStore:
 
     def exists(self, key: str) -> bool:
         """Tell whether there is an object of that key."""
-        return self._path(key).is_file()
+        try:
+            self.size(key)
+        except ObjectNotFoundError:
+            return False
+        return True
 
     def list_directories(self, prefix: str) -> Iterator[str]:
         """Name the directories that hold an object."""
+        self._check_root()
         folder = self._root / check_directory_prefix(prefix)
-        if folder.is_dir():
-            yield from sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and _holds_object(entry))
+        with self.explained("list"):
+            names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
+        for name in names:
+            if next(self.list_keys(f"{prefix}{name}/"), None) is not None:
+                yield name
 
     def list_keys(self, prefix: str) -> Iterator[ObjectInfo]:
         """List finished objects."""
-        for path in self._files(prefix):
+        for path, status in self._files(prefix):
             if not _is_upload(path):
-                status = path.stat()
                 key = path.relative_to(self._root).as_posix()
                 yield ObjectInfo(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
     def delete(self, key: str) -> None:
         """Remove an object and a directory that it leaves empty."""
-        path = self._path(key)
-        try:
-            path.unlink(missing_ok=True)
-            self._remove_if_empty(path.parent)
-        except OSError as error:
-            raise self.error("delete", error) from error
+        self._remove(self._path(key), action=f"delete {key}")
 
     def uploads(self, prefix: str) -> Iterator[Upload]:
         """List hidden files of unfinished writes."""
-        for path in self._files(prefix):
+        for path, status in self._files(prefix):
             if _is_upload(path):
                 name, _, _ = path.name.removeprefix(".").removesuffix(_SUFFIX).rpartition(".")
                 key = (path.parent.relative_to(self._root) / name).as_posix()
-                yield Upload(key, path.name, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+                yield Upload(key, path.name, datetime.fromtimestamp(status.st_mtime, UTC))
 
     def abort_upload(self, upload: Upload) -> None:
         """Remove a hidden file."""
-        path = self._path(upload.key).parent / upload.upload_id
-        try:
-            path.unlink(missing_ok=True)
-            self._remove_if_empty(path.parent)
-        except OSError as error:
-            raise self.error("abort", error) from error
+        self._remove(self._path(upload.key).parent / upload.upload_id, action=f"abort {upload.key}")
 
     def validate(self) -> None:
-        """Make the folder if it is not there, and look for directories that Velero refuses."""
-        try:
-            self._root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self.error("create", error) from error
+        """Look whether the folder is there, and for directories that Velero refuses."""
+        self._check_root()
         refuse_foreign_directories(self.list_directories(""), location=self.location)
 
-    def error(self, action: str, error: OSError) -> StoreError:
-        """Name the folder, what was done and why it failed."""
-        reason = error.strerror or str(error)
-        return StoreError(location=self.location, action=action, reason=reason, fix="look at its rights and free space")
+    def prepare(self) -> None:
+        """Make the folder if it is not there, and validate it."""
+        with self.explained("create it"):
+            self.make_folder(self._root)
+        self.validate()
+
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder, and those above it, for this user alone; raises OSError. One that is there keeps its mode."""
+        if folder.is_dir():
+            return
+        self.make_folder(folder.parent)
+        folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+
+    @contextmanager
+    def explained(self, action: str) -> Iterator[None]:
+        """Turn an OSError into a sentence that names folder, action, reason and fix."""
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or str(error)
+            if error.errno == errno.EEXIST:
+                reason, fix = "a file is in the place of a folder", _FIXES[errno.ENOTDIR]
+            else:
+                fix = _FIXES.get(error.errno or 0, "look at its file system")
+            raise StoreError(location=self.location, action=action, reason=reason, fix=fix) from error
+
+    def _check_root(self) -> None:
+        if not self._root.is_dir():
+            reason = "not a folder" if self._root.exists() else "not there"
+            raise StoreError(location=self.location, action="look", reason=reason, fix="correct its path in --store")
 
     def _path(self, key: str) -> Path:
         return self._root / check_key(key)
 
     def _open(self, key: str) -> BinaryIO:
-        try:
-            return self._path(key).open("rb")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-            raise ObjectNotFoundError(location=self.location, action=f"read {key}", reason="no such object") from error
-        except OSError as error:
-            raise self.error(f"read {key}", error) from error
+        with self.explained(f"read {key}"):
+            try:
+                return self._path(key).open("rb")
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+                self._check_root()
+                raise ObjectNotFoundError(
+                    location=self.location, action=f"read {key}", reason="no such object"
+                ) from error
 
-    def _files(self, prefix: str) -> Iterator[Path]:
-        folder = self._root / check_directory_prefix(prefix)
-        return (path for path in sorted(folder.rglob("*")) if path.is_file()) if folder.is_dir() else iter(())
+    def _files(self, prefix: str) -> Iterator[tuple[Path, os.stat_result]]:
+        """Walk the files below a prefix; what vanishes meanwhile is gone, a folder that can't be read is an error."""
+        self._check_root()
+        with self.explained("list"):
+            for folder, folders, names in os.walk(
+                self._root / check_directory_prefix(prefix), onerror=_raise_unless_gone
+            ):
+                folders.sort()
+                for name in sorted(names):
+                    path = Path(folder, name)
+                    with suppress(FileNotFoundError):
+                        yield path, path.stat()
 
-    def _remove_if_empty(self, folder: Path) -> None:
-        while folder != self._root and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-            folder = folder.parent
+    def _remove(self, path: Path, *, action: str) -> None:
+        with self.explained(action):
+            with suppress(NotADirectoryError, IsADirectoryError):
+                path.unlink(missing_ok=True)
+            folder = path.parent
+            while folder != self._root and folder.is_dir() and not any(folder.iterdir()):
+                # Another run may be faster, or just now put something into it.
+                with suppress(FileNotFoundError):
+                    folder.rmdir()
+                folder = folder.parent
 
 
 class _FileWriter(ObjectWriter):
-    def __init__(self, store: FilesystemStore, path: Path, *, create_only: bool) -> None:
+    def __init__(self, store: FilesystemStore, key: str, path: Path, *, create_only: bool) -> None:
         super().__init__()
         self._store = store
+        self._key = key
         self._path = path
         self._create_only = create_only
         self._hidden = path.parent / f".{path.name}.{secrets.token_hex(8)}{_SUFFIX}"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._hidden.open("xb")
-        except OSError as error:
-            raise store.error(f"write {path.name}", error) from error
+        with store.explained(f"write {key}"):
+            store.make_folder(path.parent)
+            self._file = os.fdopen(os.open(self._hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE), "wb")
 
     def write(self, chunk: bytes) -> None:
         self._check_open()
-        try:
+        with self._store.explained(f"write {self._key}"):
             self._file.write(chunk)
-        except OSError as error:
-            raise self._store.error(f"write {self._path.name}", error) from error
         self.bytes_written += len(chunk)
 
     def commit(self) -> None:
         self._check_open()
-        try:
+        with self._store.explained(f"write {self._key}"):
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
             if self._create_only:
-                os.link(self._hidden, self._path)
-                self._hidden.unlink()
+                self._link()
             else:
                 self._hidden.rename(self._path)
             _sync_folder(self._path.parent)
-        except FileExistsError as error:
-            raise ObjectExistsError(
-                location=self._store.location, action=f"create {self._path.name}", reason="it exists"
-            ) from error
-        except OSError as error:
-            raise self._store.error(f"write {self._path.name}", error) from error
         self._ended = True
+
+    def _link(self) -> None:
+        """Give the file its name, which fails where the name is taken; not every file system has links."""
+        location, action = self._store.location, f"create {self._key}"
+        try:
+            os.link(self._hidden, self._path)
+        except FileExistsError as error:
+            raise ObjectExistsError(location=location, action=action, reason="it exists") from error
+        except OSError as error:
+            if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+                raise ConditionUnsupportedError(location=location, action=action, reason="no links here") from error
+            raise
+        self._hidden.unlink()
 
     def abort(self) -> None:
         if self._ended:
             return
         self._ended = True
-        try:
+        # Closing writes what is buffered, which fails again on a full disk; the file must go all the same.
+        with suppress(OSError):
             self._file.close()
+        with self._store.explained(f"abort {self._key}"):
             self._hidden.unlink(missing_ok=True)
-        except OSError as error:
-            raise self._store.error(f"abort {self._path.name}", error) from error
 
 
 def _sync_folder(folder: Path) -> None:
@@ -206,5 +266,6 @@ def _is_upload(path: Path) -> bool:
     return path.name.startswith(".") and path.name.endswith(_SUFFIX)
 
 
-def _holds_object(folder: Path) -> bool:
-    return any(path.is_file() and not _is_upload(path) for path in folder.rglob("*"))
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error

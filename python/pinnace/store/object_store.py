@@ -23,6 +23,7 @@ __all__ = [
     "Upload",
     "check_directory_prefix",
     "check_key",
+    "is_key",
     "refuse_foreign_directories",
 ]
 
@@ -68,7 +69,7 @@ class ObjectWriter(ABC):
 
     @abstractmethod
     def abort(self) -> None:
-        """Remove what was stored so far, trying a few times; does nothing after `commit()` or a former abort."""
+        """Remove what was stored so far; does nothing after `commit()` or a former abort."""
 
     def __enter__(self) -> Self:
         return self
@@ -133,12 +134,23 @@ class ObjectStore(Protocol):
         """Remove an unfinished write; one that is not there is removed already."""
 
     def validate(self) -> None:
-        """Check that the store can be reached and that Velero accepts what lies at its prefix."""
+        """Check that the store can be reached and that Velero accepts what lies at its prefix; changes nothing.
+
+        Costs a listing: for those who will write. A reader finds out with its first read.
+        """
+
+    def prepare(self) -> None:
+        """Make the store ready to be written to, then validate it; a folder is made, a bucket must be there."""
+
+
+def is_key(key: str) -> bool:
+    """Tell whether it is a key that a folder could hold inside itself and a bucket spells in one way."""
+    return bool(key) and "\0" not in key and not any(part in ("", ".", "..") for part in key.split("/"))
 
 
 def check_key(key: str) -> str:
-    """Refuse a key that a folder could not hold inside itself or that a bucket would spell in another way."""
-    if not key or "\0" in key or any(part in ("", ".", "..") for part in key.split("/")):
+    """Refuse what is no key; ValueError, since keys are made here and not by users."""
+    if not is_key(key):
         raise ValueError(f"not an object key: {key!r}")
     return key
 

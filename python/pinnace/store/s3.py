@@ -1,15 +1,15 @@
 """A bucket as a store: large objects are multipart uploads that appear whole or not at all."""
 
-from collections import deque
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pinnace import aws
-from pinnace.errors import ConditionUnsupportedError, ObjectExistsError, ObjectNotFoundError, StoreError
+from pinnace.errors import ObjectExistsError, ObjectNotFoundError, StoreError, StoreUnavailableError
+from pinnace.store.multipart import MultipartWriter
 from pinnace.store.object_store import (
     WRITER_BUDGET_BYTES,
     ObjectInfo,
@@ -17,37 +17,44 @@ from pinnace.store.object_store import (
     Upload,
     check_directory_prefix,
     check_key,
+    is_key,
     refuse_foreign_directories,
 )
+from pinnace.store.patience import PATIENT, Patience
+from pinnace.store.s3_config import S3Config
 from pinnace.velero.object_store_layout import normalize_prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 __all__ = ["S3Store"]
 
-_FIRST_PART_BYTES = 8 << 20
-_MOST_PARTS = 10_000
-_PARTS_BEFORE_GROWTH = 1_000
-"""8 MiB parts for the first 1,000, 16 for the next 1,000, 32 after: about 270 GiB in 10,000."""
+Answer = TypeVar("Answer")
 
-_ABORT_ATTEMPTS = 3
-_FIXES = {
-    "AccessDenied": "grant {action} on the bucket to these credentials",
-    "InvalidAccessKeyId": "give credentials that this server knows (AWS_ACCESS_KEY_ID, profile)",
-    "SignatureDoesNotMatch": "look at AWS_SECRET_ACCESS_KEY and the clock",
-    "NoSuchBucket": "create the bucket, or correct its name in --store",
-}
+_STALLS = 3
+"""A download that breaks off this often in a row without a byte is given up."""
 
 
 class S3Store:
-    """Objects below `prefix` of a bucket; `config` has the keys of Velero's aws plugin."""
+    """Objects below `prefix` of a bucket.
 
-    def __init__(self, *, bucket: str, prefix: str, config: Mapping[str, str]) -> None:
+    Writes and downloads are repeated while the bucket is away (store.patience); the other verbs only as often as the
+    S3 client does it by itself, so that a wrong address is told in seconds.
+    """
+
+    def __init__(self, *, bucket: str, prefix: str, config: S3Config, patience: Patience = PATIENT) -> None:
         self.bucket = bucket
+        self.config = config
         self._prefix = normalize_prefix(prefix)
-        self.client: S3Client = aws.connect_s3(config)
-        self.write_options: Mapping[str, Any] = aws.write_options(config)
+        self._patience = patience
+        self._session = aws.open_session(
+            profile=config.profile, shared_config=config.shared_config, credentials_file=config.credentials_file
+        )
+        self._region = config.region
+        if not (config.region or config.s3_url):
+            self._region = self._find_region()
+        self.client: S3Client = self._connect(config.s3_url)
 
     @property
     def location(self) -> str:
@@ -57,50 +64,62 @@ class S3Store:
     @contextmanager
     def explained(self, action: str, key: str = "") -> Iterator[None]:
         """Turn what boto3 raises into a sentence that names bucket, action and fix."""
-        what = f"{action} {key}".rstrip()
         try:
             yield
-        except ClientError as error:
-            code = str(error.response["Error"].get("Code", ""))
-            reason = str(error.response["Error"].get("Message") or code)
-            kind = _KINDS.get(code, StoreError)
-            fix = _FIXES.get(code, "").format(action=action)
-            raise kind(location=self.location, action=what, reason=reason, fix=fix) from error
-        except (BotoCoreError, OSError) as error:
-            raise StoreError(
-                location=self.location, action=what, reason=str(error), fix="is the object storage reachable?"
-            ) from error
+        except (BotoCoreError, ClientError, OSError) as error:
+            raise aws.explain(error, location=self.location, action=action, key=key) from error
+
+    def patiently(
+        self, request: Callable[[], Answer], action: str, key: str, *, ended: threading.Event | None = None
+    ) -> Answer:
+        """Make a request that may be repeated while the bucket is away, until `ended` is set."""
+
+        def explained() -> Answer:
+            with self.explained(action, key):
+                return request()
+
+        return self._patience.call(explained, ended=ended or threading.Event())
 
     def put(self, key: str, body: bytes, *, create_only: bool = False) -> None:
         """Store a small object by one PutObject, with `If-None-Match: *` if `create_only`."""
-        condition: dict[str, Any] = {"IfNoneMatch": "*"} if create_only else {}
-        with self.explained("s3:PutObject", key):
-            self.client.put_object(Bucket=self.bucket, Key=self.full(key), Body=body, **condition, **self.write_options)
+        request = {**self.target(key), **self.config.request_put, **self.config.request_checksum(body), "Body": body}
+        if create_only:
+            request["IfNoneMatch"] = "*"
+        attempts = 0
+
+        def attempt() -> None:
+            nonlocal attempts
+            attempts += 1
+            self.client.put_object(**request)
+
+        try:
+            self.patiently(attempt, "s3:PutObject", key)
+        except ObjectExistsError as error:
+            # An earlier attempt may have stored it and its answer got lost; then what is there is this very body.
+            repeated = attempts > 1 or _client_repeated(error)
+            if not repeated or self.get(key) != body:
+                raise
 
     def open_writer(self, key: str, *, budget_bytes: int = WRITER_BUDGET_BYTES) -> ObjectWriter:
         """Begin an object; it becomes a multipart upload when it passes one part."""
-        return _MultipartWriter(self, key, budget_bytes=budget_bytes)
+        check_key(key)
+        return MultipartWriter(self, key, budget_bytes=budget_bytes)
 
     def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Read a range."""
         if length == 0:
+            self.size(key)
             return b""
-        wanted: dict[str, Any] = {}
-        if offset or length is not None:
-            wanted["Range"] = f"bytes={offset}-" + ("" if length is None else str(offset + length - 1))
-        with self.explained("s3:GetObject", key):
-            return self.client.get_object(Bucket=self.bucket, Key=self.full(key), **wanted)["Body"].read()
+        return b"".join(self._pieces(key, offset=offset, length=length, chunk_bytes=1 << 20))
 
     def chunks(self, key: str, *, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
-        """Read in pieces."""
-        with self.explained("s3:GetObject", key):
-            body = self.client.get_object(Bucket=self.bucket, Key=self.full(key))["Body"]
-            yield from body.iter_chunks(chunk_bytes)
+        """Read in pieces; a download that breaks off goes on where it was, if the object is still the same one."""
+        return self._pieces(key, offset=0, length=None, chunk_bytes=chunk_bytes)
 
     def size(self, key: str) -> int:
         """Tell an object's length."""
         with self.explained("s3:GetObject", key):
-            return int(self.client.head_object(Bucket=self.bucket, Key=self.full(key))["ContentLength"])
+            return int(self.client.head_object(**self.target(key), **self.config.request_key)["ContentLength"])
 
     def exists(self, key: str) -> bool:
         """Tell whether there is an object of that key."""
@@ -111,27 +130,28 @@ class S3Store:
         return True
 
     def list_directories(self, prefix: str) -> Iterator[str]:
-        """Name the common prefixes below a prefix."""
+        """Name the common prefixes below a prefix; held at once, since S3 sorts `a-b/` before `a/`."""
         root = self._prefix + check_directory_prefix(prefix)
         with self.explained("s3:ListBucket"):
-            for page in self.client.get_paginator("list_objects_v2").paginate(
+            pages = self.client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=root, Delimiter="/"
-            ):
-                for common in page.get("CommonPrefixes", ()):
-                    yield common["Prefix"][len(root) : -1]
+            )
+            names = [common["Prefix"][len(root) : -1] for page in pages for common in page.get("CommonPrefixes", ())]
+        return iter(sorted(names))
 
     def list_keys(self, prefix: str) -> Iterator[ObjectInfo]:
-        """List objects."""
+        """List objects; what consoles put there to show a folder (`backups/`) is none."""
         root = self._prefix + check_directory_prefix(prefix)
         with self.explained("s3:ListBucket"):
             for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=root):
                 for entry in page.get("Contents", ()):
-                    yield ObjectInfo(entry["Key"][len(self._prefix) :], entry["Size"], entry["LastModified"])
+                    if is_key(key := entry["Key"][len(self._prefix) :]):
+                        yield ObjectInfo(key, entry["Size"], entry["LastModified"])
 
     def delete(self, key: str) -> None:
         """Remove an object."""
-        with self.explained("s3:DeleteObject", key):
-            self.client.delete_object(Bucket=self.bucket, Key=self.full(key))
+        with self.explained("s3:DeleteObject", key), suppress(self.client.exceptions.NoSuchKey):
+            self.client.delete_object(**self.target(key))
 
     def uploads(self, prefix: str) -> Iterator[Upload]:
         """List unfinished multipart uploads."""
@@ -139,133 +159,112 @@ class S3Store:
         with self.explained("s3:ListBucketMultipartUploads"):
             for page in self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=root):
                 for entry in page.get("Uploads", ()):
-                    yield Upload(entry["Key"][len(self._prefix) :], entry["UploadId"], entry["Initiated"])
+                    if is_key(key := entry["Key"][len(self._prefix) :]):
+                        yield Upload(key, entry["UploadId"], entry["Initiated"])
 
     def abort_upload(self, upload: Upload) -> None:
         """Abort a multipart upload."""
-        try:
-            with self.explained("s3:AbortMultipartUpload", upload.key):
-                self.client.abort_multipart_upload(
-                    Bucket=self.bucket, Key=self.full(upload.key), UploadId=upload.upload_id
-                )
-        except ObjectNotFoundError:
-            return
+        with suppress(ObjectNotFoundError), self.explained("s3:AbortMultipartUpload", upload.key):
+            self.client.abort_multipart_upload(**self.target(upload.key), UploadId=upload.upload_id)
 
     def validate(self) -> None:
         """List the prefix's top level, as Velero validates a location."""
         refuse_foreign_directories(self.list_directories(""), location=self.location)
 
-    def full(self, key: str) -> str:
-        """The key in the bucket."""
-        return self._prefix + check_key(key)
+    def prepare(self) -> None:
+        """Validate; a bucket is its owner's to make."""
+        self.validate()
 
+    def presigned_get(self, key: str, *, expires_seconds: int) -> str:
+        """Make a URL that reads one object without credentials, at `publicUrl` if there is one; no request is made.
 
-_KINDS: Mapping[str, type[StoreError]] = {
-    "404": ObjectNotFoundError,
-    "NoSuchKey": ObjectNotFoundError,
-    "NoSuchUpload": ObjectNotFoundError,
-    "PreconditionFailed": ObjectExistsError,
-    "412": ObjectExistsError,
-    "NotImplemented": ConditionUnsupportedError,
-}
-
-
-class _MultipartWriter(ObjectWriter):
-    """Fills parts and uploads them in a thread of its own; at most `budget_bytes` are held."""
-
-    def __init__(self, store: S3Store, key: str, *, budget_bytes: int) -> None:
-        super().__init__()
-        self._store = store
-        self._key = key
-        self._budget_bytes = budget_bytes
-        self._buffer = bytearray()
-        self._upload_id = ""
-        self._parts: list[dict[str, Any]] = []
-        self._pool: ThreadPoolExecutor | None = None
-        self._flying: deque[tuple[int, Future[dict[str, Any]]]] = deque()
-
-    @property
-    def _part_bytes(self) -> int:
-        count = len(self._parts) + len(self._flying)
-        return int(_FIRST_PART_BYTES << min(count // _PARTS_BEFORE_GROWTH, 2))
-
-    def write(self, chunk: bytes) -> None:
-        self._check_open()
-        self._buffer += chunk
-        self.bytes_written += len(chunk)
-        while len(self._buffer) >= (part_bytes := self._part_bytes):
-            part = bytes(self._buffer[:part_bytes])
-            del self._buffer[:part_bytes]
-            self._send(part)
-
-    def commit(self) -> None:
-        self._check_open()
-        if not self._upload_id:
-            self._store.put(self._key, bytes(self._buffer))
-            self._ended = True
-            return
-        if self._buffer:
-            self._send(bytes(self._buffer))
-        while self._flying:
-            self._collect()
-        with self._store.explained("s3:CompleteMultipartUpload", self._key):
-            self._store.client.complete_multipart_upload(
-                **self._target(),
-                MultipartUpload={"Parts": self._parts},  # type: ignore[typeddict-item]
+        It can't carry a customer's key: with `customerKeyEncryptionFile` there is no such URL, but a StoreError.
+        """
+        if self.config.customer_key:
+            raise StoreError(
+                location=self.location,
+                action=f"presign {key}",
+                reason="the object is encrypted with customerKeyEncryptionFile, and a URL can't carry the key",
+                fix="read it with `pinnace backup download`",
             )
-        self._close()
+        public = self._connect(self.config.public_url or self.config.s3_url, signature_version="s3v4")
+        with self.explained("presign", key):
+            return public.generate_presigned_url("get_object", Params=self.target(key), ExpiresIn=expires_seconds)
 
-    def abort(self) -> None:
-        if self._ended:
-            return
-        upload_id = self._upload_id
-        self._close()
-        for attempt in range(_ABORT_ATTEMPTS if upload_id else 0):
+    def target(self, key: str) -> dict[str, Any]:
+        """Give what names an object in each request."""
+        return {"Bucket": self.bucket, "Key": self._prefix + check_key(key)}
+
+    def _connect(self, endpoint_url: str, *, signature_version: str = "") -> "S3Client":
+        return aws.connect_s3(
+            self._session,
+            endpoint_url=endpoint_url,
+            region=self._region,
+            path_style=self.config.path_style,
+            verify_tls=self.config.verify_tls,
+            signature_version=signature_version,
+        )
+
+    def _find_region(self) -> str:
+        try:
+            with self.explained("find the region (s3:ListBucket)"):
+                return aws.bucket_region(self._connect(""), self.bucket)
+        except ObjectNotFoundError as error:
+            raise StoreError(
+                location=self.location,
+                action=error.action,
+                reason="no such bucket",
+                fix="create it, or correct its name",
+            ) from error
+
+    def _pieces(self, key: str, *, offset: int, length: int | None, chunk_bytes: int) -> Iterator[bytes]:
+        end = None if length is None else offset + length
+        position, etag, stalls = offset, "", 0
+        while True:
+            answer = self._open_range(key, position=position, end=end, etag=etag)
+            if answer is None:
+                return
+            etag, before = answer["ETag"], position
             try:
-                with self._store.explained("s3:AbortMultipartUpload", self._key):
-                    self._store.client.abort_multipart_upload(**self._target())
+                with self.explained("s3:GetObject", key):
+                    for chunk in answer["Body"].iter_chunks(chunk_bytes):
+                        position += len(chunk)
+                        yield chunk
                 return
-            except ObjectNotFoundError:
-                return
-            except StoreError:
-                if attempt == _ABORT_ATTEMPTS - 1:
+            except StoreUnavailableError:
+                stalls = 0 if position > before else stalls + 1
+                if stalls == _STALLS:
                     raise
 
-    def _close(self) -> None:
-        self._ended = True
-        self._buffer.clear()
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+    def _open_range(self, key: str, *, position: int, end: int | None, etag: str) -> "GetObjectOutputTypeDef | None":
+        """Begin to read at a position; None past the end. With `etag` only from the very object that has it."""
+        request = {**self.target(key), **self.config.request_key}
+        if position or end is not None:
+            request["Range"] = f"bytes={position}-" + ("" if end is None else str(end - 1))
+        if etag:
+            request["IfMatch"] = etag
+        try:
+            answer = self.patiently(lambda: self.client.get_object(**request), "s3:GetObject", key)
+        except ObjectExistsError as error:
+            raise self._unreadable(key, "it was replaced while it was read", fix="read it again") from error
+        except StoreError as error:
+            if _code(error) in ("InvalidRange", "416"):
+                return None
+            raise
+        if "Range" in request and answer["ResponseMetadata"]["HTTPStatusCode"] != 206:
+            raise self._unreadable(key, "the server ignores ranges", fix="use a server that knows them")
+        return answer
 
-    def _target(self) -> dict[str, Any]:
-        return {"Bucket": self._store.bucket, "Key": self._store.full(self._key), "UploadId": self._upload_id}
+    def _unreadable(self, key: str, reason: str, *, fix: str) -> StoreError:
+        return StoreError(location=self.location, action=f"s3:GetObject {key}", reason=reason, fix=fix)
 
-    def _send(self, part: bytes) -> None:
-        number = len(self._parts) + len(self._flying) + 1
-        if number > _MOST_PARTS:
-            raise StoreError(
-                location=self._store.location,
-                action=f"s3:PutObject {self._key}",
-                reason=f"the object needs more than {_MOST_PARTS:,} parts",
-                fix="split the backup by --include-namespaces",
-            )
-        if self._pool is None:
-            with self._store.explained("s3:PutObject", self._key):
-                self._upload_id = self._store.client.create_multipart_upload(
-                    Bucket=self._store.bucket, Key=self._store.full(self._key), **self._store.write_options
-                )["UploadId"]
-            self._pool = ThreadPoolExecutor(1, thread_name_prefix="upload")
-        # The filling buffer and this part count too: wait until the rest fits.
-        while self._flying and sum(size for size, _ in self._flying) + 2 * len(part) > self._budget_bytes:
-            self._collect()
-        self._flying.append((len(part), self._pool.submit(self._upload, number, part)))
 
-    def _upload(self, number: int, part: bytes) -> dict[str, Any]:
-        with self._store.explained("s3:PutObject", self._key):
-            answer = self._store.client.upload_part(**self._target(), PartNumber=number, Body=part)
-        return {"PartNumber": number, "ETag": answer["ETag"]}
+def _client_repeated(error: StoreError) -> bool:
+    """Tell whether the client had tried before it got this answer."""
+    cause = error.__cause__
+    return isinstance(cause, ClientError) and cause.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
 
-    def _collect(self) -> None:
-        _, future = self._flying[0]
-        self._parts.append(future.result())
-        self._flying.popleft()
+
+def _code(error: StoreError) -> str:
+    cause = error.__cause__
+    return str(cause.response["Error"].get("Code", "")) if isinstance(cause, ClientError) else ""

@@ -28,6 +28,13 @@ _KNOWN = frozenset(
         "snapshotMoveData", "datamover", "uploaderConfig", "volumeGroupSnapshotLabelKey",
     }
 )  # fmt: skip
+_STATUS = frozenset(
+    {
+        "version", "formatVersion", "phase", "expiration", "startTimestamp", "completionTimestamp", "failureReason",
+        "warnings", "errors", "progress",
+    }
+)  # fmt: skip
+_METADATA = frozenset({"name", "namespace", "uid", "creationTimestamp", "labels", "annotations"})
 _NOT_YET = {
     "volumeSnapshotLocations": "volume snapshots",
     "defaultVolumesToRestic": "file-system backups of volumes",
@@ -63,19 +70,25 @@ class BackupSpec:
     others: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> "BackupSpec":
-        """Read `spec`; UsageError for a field that Velero does not have, since a typo must not widen a backup."""
-        if unknown := sorted(set(document) - _KNOWN):
+    def from_document(cls, document: Mapping[str, Any], *, strict: bool = False) -> "BackupSpec":
+        """Read `spec`; UsageError for a value of the wrong type.
+
+        `strict` refuses a field that Velero does not have, since a typo must not widen a backup; else it is kept, since
+        a newer Velero may have written it.
+        """
+        if strict and (unknown := sorted(set(document) - _KNOWN)):
             raise UsageError(f"spec.{unknown[0]}: no such field of a Backup; known are {', '.join(sorted(_KNOWN))}")
         lists = {ours: _strings(document, name) for ours, name in _NAMES.items()}
-        ordered = document.get("orderedResources") or {}
+        ordered = _typed(document, "orderedResources", Mapping, "a mapping of a plural to names is wanted") or {}
         taken = {*_NAMES.values(), "includeClusterResources", "labelSelector", "orLabelSelectors", "orderedResources"}
         taken |= {"ttl", "storageLocation"}
         return cls(
             **lists,
-            include_cluster_resources=document.get("includeClusterResources"),
-            label_selector=document.get("labelSelector"),
-            or_label_selectors=tuple(document.get("orLabelSelectors") or ()),
+            include_cluster_resources=_typed(document, "includeClusterResources", bool, "true or false is wanted"),
+            label_selector=_typed(document, "labelSelector", Mapping, "a LabelSelector is wanted"),
+            or_label_selectors=tuple(
+                _typed(document, "orLabelSelectors", (list, tuple), "a list of LabelSelectors is wanted") or ()
+            ),
             ordered_resources={str(key): str(value) for key, value in ordered.items()},
             ttl_seconds=parse_duration(str(document.get("ttl") or "0s"), field="spec.ttl"),
             storage_location=str(document.get("storageLocation") or ""),
@@ -92,7 +105,7 @@ class BackupSpec:
         if self.label_selector is not None:
             document["labelSelector"] = dict(self.label_selector)
         if self.or_label_selectors:
-            document["orLabelSelectors"] = [dict(selector) for selector in self.or_label_selectors]
+            document["orLabelSelectors"] = list(self.or_label_selectors)
         if self.ordered_resources:
             document["orderedResources"] = dict(self.ordered_resources)
         if self.storage_location:
@@ -126,10 +139,12 @@ class BackupStatus:
     errors: int = 0
     total_items: int = 0
     items_backed_up: int = 0
+    others: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that are only handed on, as a newer Velero wrote them."""
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "BackupStatus":
-        """Read `status`."""
+        """Read `status`; fields of a newer Velero are kept."""
         progress = document.get("progress") or {}
         return cls(
             phase=str(document.get("phase") or "New"),
@@ -141,11 +156,13 @@ class BackupStatus:
             errors=int(document.get("errors") or 0),
             total_items=int(progress.get("totalItems") or 0),
             items_backed_up=int(progress.get("itemsBackedUp") or 0),
+            others={key: value for key, value in document.items() if key not in _STATUS},
         )
 
     def to_document(self) -> dict[str, Any]:
-        """Write `status`; zero numbers and empty texts are left out as Go does."""
-        pairs = {
+        """Write `status`; zero numbers and empty texts are left out as Go does, `progress` is there once it started."""
+        progress = {"totalItems": self.total_items, "itemsBackedUp": self.items_backed_up}
+        pairs: dict[str, Any] = {
             "version": 1,
             "formatVersion": "1.1.0",
             "expiration": self.expiration,
@@ -155,9 +172,11 @@ class BackupStatus:
             "failureReason": self.failure_reason,
             "warnings": self.warnings,
             "errors": self.errors,
-            "progress": {"totalItems": self.total_items, "itemsBackedUp": self.items_backed_up},
         }
-        return {key: value for key, value in pairs.items() if value}
+        document = {key: value for key, value in pairs.items() if value} | dict(self.others)
+        if self.start_timestamp:
+            document["progress"] = {key: value for key, value in progress.items() if value}
+        return document
 
 
 @dataclass(frozen=True)
@@ -172,10 +191,15 @@ class Backup:
     creation_timestamp: str = ""
     spec: BackupSpec = field(default_factory=BackupSpec)
     status: BackupStatus = field(default_factory=BackupStatus)
+    other_metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What else the API server put into `metadata` (resourceVersion, managedFields ...), only handed on."""
 
     @classmethod
-    def from_document(cls, document: Any) -> "Backup":
-        """Read a manifest or `velero-backup.json`; UsageError for anything that is not a velero.io/v1 Backup."""
+    def from_document(cls, document: Any, *, strict: bool = False) -> "Backup":
+        """Read a manifest or `velero-backup.json`; UsageError for anything that is not a velero.io/v1 Backup.
+
+        `strict` is for what people write: it refuses unknown fields of `spec`.
+        """
         if not isinstance(document, Mapping):
             raise UsageError("not a Backup: the document is not a mapping")
         if document.get("kind") != "Backup" or document.get("apiVersion") != API_VERSION:
@@ -190,8 +214,9 @@ class Backup:
             annotations=dict(metadata.get("annotations") or {}),
             uid=str(metadata.get("uid") or ""),
             creation_timestamp=str(metadata.get("creationTimestamp") or ""),
-            spec=BackupSpec.from_document(document.get("spec") or {}),
+            spec=BackupSpec.from_document(document.get("spec") or {}, strict=strict),
             status=BackupStatus.from_document(document.get("status") or {}),
+            other_metadata={key: value for key, value in metadata.items() if key not in _METADATA},
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -207,7 +232,7 @@ class Backup:
         return {
             "kind": "Backup",
             "apiVersion": API_VERSION,
-            "metadata": {key: value for key, value in metadata.items() if value},
+            "metadata": {key: value for key, value in metadata.items() if value} | dict(self.other_metadata),
             "spec": self.spec.to_document(),
             "status": self.status.to_document(),
         }
@@ -215,6 +240,13 @@ class Backup:
     def with_status(self, **changes: Any) -> "Backup":
         """Give the same Backup with other status fields."""
         return replace(self, status=replace(self.status, **changes))
+
+
+def _typed(document: Mapping[str, Any], name: str, types: Any, wanted: str) -> Any:
+    value = document.get(name)
+    if value is not None and not isinstance(value, types):
+        raise UsageError(f"spec.{name}: {wanted}, not {value!r}")
+    return value
 
 
 def _strings(document: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -1,25 +1,37 @@
-"""Which namespaces, kinds and Namespace objects a Backup's filters take: Velero's rules, decided purely."""
+"""Which namespaces, kinds and Namespace objects a Backup's filters take: Velero 1.18's rules, decided purely.
 
-import fnmatch
+Where pinnace differs on purpose, `docs/compatibility.md` says so.
+"""
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
-from pinnace.errors import UsageError
+from pinnace.velero import glob
 from pinnace.velero.backup import BackupSpec
+from pinnace.velero.label_selectors import matches_labels
 
 __all__ = [
+    "AUTO_EXCLUDED_CLUSTER_SCOPED",
+    "AUTO_EXCLUDED_NAMESPACE_SCOPED",
     "NamespaceSelection",
     "ResourceFilter",
-    "label_selector_string",
-    "matches_labels",
     "select_namespaces",
     "wants_namespace_object",
 ]
 
+AUTO_EXCLUDED_NAMESPACE_SCOPED = "volumesnapshots.snapshot.storage.k8s.io"
+AUTO_EXCLUDED_CLUSTER_SCOPED = "volumesnapshotcontents.snapshot.storage.k8s.io"
+"""Since 1.17 never listed: these items come with the volume snapshots of a backup (backup_controller.go)."""
 
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+_OLD_LISTS = ("includedResources", "excludedResources", "", "")
+_NEW_LISTS = (
+    "includedNamespaceScopedResources",
+    "excludedNamespaceScopedResources",
+    "includedClusterScopedResources",
+    "excludedClusterScopedResources",
+)
+_AUTO_EXCLUDED = frozenset({AUTO_EXCLUDED_NAMESPACE_SCOPED, AUTO_EXCLUDED_CLUSTER_SCOPED})
 
 
 @dataclass(frozen=True)
@@ -32,39 +44,50 @@ class NamespaceSelection:
     everything: bool
     missing: tuple[str, ...] = ()
 
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(self.names)
+
     def includes(self, namespace: str) -> bool:
         """Tell whether items of that namespace are wanted."""
-        return namespace in self.names
+        return namespace in self._names
 
 
 def select_namespaces(
     spec: BackupSpec, *, existing: Sequence[str], exclude_labelled: Sequence[str] = ()
 ) -> NamespaceSelection:
-    """Expand the globs against the namespaces that exist (1.18).
+    """Expand the globs against the namespaces that exist (pkg/util/wildcard of 1.18).
 
     A literal include that does not exist stays and is named in `missing`; a pattern that matches nothing includes
-    nothing. Namespaces labelled `velero.io/exclude-from-backup=true` count as excluded, but unlike in Velero they do
+    nothing; "" is no namespace. Everything is included if nothing is excluded and the expanded includes are all that
+    exist. Namespaces labelled `velero.io/exclude-from-backup=true` count as excluded, but unlike in Velero they do
     not turn a backup of everything into a filtered one, which would drop all cluster-scoped kinds.
     """
-    includes = spec.included_namespaces or ("*",)
-    excludes = (*spec.excluded_namespaces, *exclude_labelled)
-    is_all = "*" in includes
-    names = {name for name in existing if _matches(name, includes) and not _matches(name, excludes)}
-    literal = {name for name in includes if name and not any(mark in name for mark in "*?[")}
-    missing = sorted(literal - set(existing))
-    excluded = sorted(name for name in existing if _matches(name, excludes))
+    patterns = spec.included_namespaces or ("*",)
+    included = _expanded(patterns, existing)
+    excluded = _expanded(spec.excluded_namespaces, existing)
+    left_out = excluded | set(exclude_labelled)
     return NamespaceSelection(
-        names=tuple(sorted(names | {name for name in missing if not _matches(name, excludes)})),
-        excluded=tuple(excluded),
-        cluster_wide=is_all,
-        everything=not spec.excluded_namespaces and (is_all or names == set(existing)),
-        missing=tuple(missing),
+        names=tuple(sorted(included - left_out)),
+        excluded=tuple(sorted(left_out & set(existing))),
+        cluster_wide="*" in patterns,
+        everything=not excluded - set(exclude_labelled) and included == set(existing),
+        missing=tuple(sorted(included - set(existing))),
     )
+
+
+def _expanded(patterns: Sequence[str], existing: Sequence[str]) -> set[str]:
+    literal = {pattern for pattern in patterns if pattern and not glob.is_pattern(pattern)}
+    globs = [pattern for pattern in patterns if glob.is_pattern(pattern)]
+    return literal | {name for name in existing if glob.matches(name, globs)}
 
 
 @dataclass(frozen=True)
 class ResourceFilter:
-    """The old- or new-style resource lists, names resolved to group resources."""
+    """The old- or new-style resource lists, names resolved to group resources.
+
+    `warnings` are sentences about names that act otherwise than they read.
+    """
 
     is_old_style: bool
     included: tuple[str, ...]
@@ -73,25 +96,44 @@ class ResourceFilter:
     excluded_cluster: tuple[str, ...]
     include_cluster_resources: bool | None
     namespaces_everything: bool
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def from_spec(
-        cls, spec: BackupSpec, *, resolve: Callable[[str], str], namespaces_everything: bool
+        cls,
+        spec: BackupSpec,
+        *,
+        resolve: Callable[[str], str],
+        namespaces_everything: bool,
+        scopes: Mapping[str, bool] | None = None,
     ) -> "ResourceFilter":
-        """Choose the style: old if includeClusterResources or the plain resource lists are set."""
-        is_old_style = spec.uses_old_filters
+        """Choose the style: old if includeClusterResources or the plain resource lists are set, else new.
 
-        def resolved(names: Sequence[str]) -> tuple[str, ...]:
-            return tuple(name if any(mark in name for mark in "*?[") else resolve(name) for name in names)
-
+        `scopes` tells of each group resource whether it is namespaced. As in Velero, a name of the other scope in a
+        scoped list is ignored, and what can't be resolved is kept and so matches nothing.
+        """
+        names = _Names(resolve, scopes or {})
+        if spec.uses_old_filters:
+            lists: tuple[tuple[str, ...], ...] = (spec.included_resources, spec.excluded_resources, (), ())
+        else:
+            lists = (
+                spec.included_namespace_scoped_resources,
+                spec.excluded_namespace_scoped_resources,
+                spec.included_cluster_scoped_resources,
+                spec.excluded_cluster_scoped_resources,
+            )
+        fields = _OLD_LISTS if spec.uses_old_filters else _NEW_LISTS
+        included, excluded, included_cluster, excluded_cluster = map(names.resolved, fields, lists)
+        names.warn_of_auto_excluded((*included, *included_cluster))
         return cls(
-            is_old_style=is_old_style,
-            included=resolved(spec.included_resources if is_old_style else spec.included_namespace_scoped_resources),
-            excluded=resolved(spec.excluded_resources if is_old_style else spec.excluded_namespace_scoped_resources),
-            included_cluster=resolved(spec.included_cluster_scoped_resources),
-            excluded_cluster=resolved(spec.excluded_cluster_scoped_resources),
+            is_old_style=spec.uses_old_filters,
+            included=included,
+            excluded=tuple(name for name in excluded if name not in _AUTO_EXCLUDED),
+            included_cluster=included_cluster,
+            excluded_cluster=tuple(name for name in excluded_cluster if name not in _AUTO_EXCLUDED),
             include_cluster_resources=spec.include_cluster_resources,
             namespaces_everything=namespaces_everything,
+            warnings=tuple(names.warnings),
         )
 
     def includes(self, group_resource: str, *, namespaced: bool) -> bool:
@@ -100,6 +142,8 @@ class ResourceFilter:
 
     def reason(self, group_resource: str, *, namespaced: bool) -> str:
         """Say why a kind is left out, naming the field of the spec; "" where it is included."""
+        if group_resource in _AUTO_EXCLUDED:
+            return "its items come with volume snapshots only, as in Velero"
         if self.is_old_style:
             return self._old_reason(group_resource, namespaced=namespaced)
         if namespaced:
@@ -118,21 +162,52 @@ class ResourceFilter:
         return "includeClusterResources is not set and only some namespaces are included"
 
     def _new_cluster_reason(self, group_resource: str) -> str:
-        if _matches(group_resource, self.excluded_cluster):
+        if glob.matches(group_resource, self.excluded_cluster):
             return "excludedClusterScopedResources names it"
-        if group_resource == "namespaces" or _matches(group_resource, self.included_cluster):
+        if group_resource == "namespaces" or glob.matches(group_resource, self.included_cluster):
             return ""
         has_no_lists = not (self.included_cluster or self.excluded_cluster)
-        namespaced_everything = not self.excluded and (not self.included or self.included == ("*",))
+        namespaced_everything = not self.excluded and set(self.included) <= {"*"}
         if has_no_lists and self.namespaces_everything and namespaced_everything:
             return ""
         return "includedClusterScopedResources does not name it and the backup is filtered"
 
 
+class _Names:
+    """Resolves the names of filters and remembers what to warn of."""
+
+    def __init__(self, resolve: Callable[[str], str], scopes: Mapping[str, bool]) -> None:
+        self._resolve = resolve
+        self._scopes = scopes
+        self.warnings: list[str] = []
+
+    def resolved(self, field: str, names: Sequence[str]) -> tuple[str, ...]:
+        """Give the group resources of a list; globs are taken as they stand."""
+        resolved = {name: name if glob.is_pattern(name) else self._resolve(name) for name in names}
+        foreign = {name for name, found in resolved.items() if self._is_foreign(field, found)}
+        self.warnings.extend(
+            f"spec.{field}: {name} is of the other scope and is ignored" for name in resolved if name in foreign
+        )
+        return tuple(found for name, found in resolved.items() if name not in foreign)
+
+    def warn_of_auto_excluded(self, included: Sequence[str]) -> None:
+        """Say that including a kind of snapshots has no effect."""
+        self.warnings.extend(
+            f"{name} is included, but its items come with volume snapshots only"
+            for name in included
+            if name in _AUTO_EXCLUDED
+        )
+
+    def _is_foreign(self, field: str, group_resource: str) -> bool:
+        if "Scoped" not in field or group_resource not in self._scopes:
+            return False
+        return self._scopes[group_resource] is not ("NamespaceScoped" in field)
+
+
 def _list_reason(group_resource: str, included: Sequence[str], excluded: Sequence[str], *, style: str) -> str:
-    if _matches(group_resource, excluded):
+    if glob.matches(group_resource, excluded):
         return f"excluded{style} names it"
-    if included and not _matches(group_resource, included):
+    if included and not glob.matches(group_resource, included):
         return f"included{style} does not name it"
     return ""
 
@@ -157,39 +232,3 @@ def wants_namespace_object(
     if active and selection.includes(name) and not (selectors and selection.everything):
         return True
     return collected_from
-
-
-def label_selector_string(selector: Mapping[str, Any]) -> str:
-    """Spell a LabelSelector as the `labelSelector` parameter of a list."""
-    parts = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
-    for expression in selector.get("matchExpressions") or ():
-        key, operator = str(expression.get("key")), expression.get("operator")
-        values = ",".join(sorted(expression.get("values") or ()))
-        spelled = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key}
-        spelled["DoesNotExist"] = f"!{key}"
-        if operator not in spelled:
-            raise UsageError(f"labelSelector: {operator!r} is not one of In, NotIn, Exists, DoesNotExist")
-        parts.append(spelled[operator])
-    return ",".join(parts)
-
-
-def matches_labels(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Tell whether labels match, as the API server would."""
-    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
-        return False
-    return all(_matches_expression(expression, labels) for expression in selector.get("matchExpressions") or ())
-
-
-def _matches_expression(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    key, values = str(expression.get("key")), expression.get("values") or ()
-    match expression.get("operator"):
-        case "In":
-            return labels.get(key) in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case "DoesNotExist":
-            return key not in labels
-        case operator:
-            raise UsageError(f"labelSelector: {operator!r} is not one of In, NotIn, Exists, DoesNotExist")

@@ -66,11 +66,14 @@ class Results:
 
     def entries(self) -> Sequence[Entry]:
         """The kept entries, and one closing entry for each group of which more were counted."""
-        closing = [
+        return [*self._kept, *self.closing_entries()]
+
+    def closing_entries(self) -> Sequence[Entry]:
+        """What ends the results, and the log: how many more there were of each group that was capped."""
+        return [
             Entry(severity, f"and {count} more like it: {message}", namespace, resource)
             for (severity, message, namespace, resource), count in self._dropped.items()
         ]
-        return [*self._kept, *closing]
 
     def to_document(self) -> dict[str, Any]:
         """`<B>-results.gz`: `errors` and `warnings`, each by velero, cluster and namespaces; empty parts are absent."""

@@ -1,6 +1,6 @@
 //! A list response like a large cluster's: golden items again and again, with what differs between real ones varied.
 //!
-//! Names, uids, resourceVersions, times and addresses differ in every clone, and each ConfigMap carries 1 to 4 kB
+//! Items are sorted by namespace and name, as a server lists them. Names, uids, resourceVersions, times and addresses differ in every clone, and each ConfigMap carries 1 to 4 kB
 //! of text. The same seed gives the same bytes.
 
 use std::fs;
@@ -44,40 +44,41 @@ const KINDS: [&str; 8] = [
     "api__v1__namespaces__golden-a__pods",
 ];
 
-/// A list of at least `bytes`; its items are in runs of one golden item each, as in a list of one kind.
+/// A list of at least `bytes`.
 pub fn body(bytes: usize, seed: u64) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/cluster");
     let mut random = Random(seed | 1);
-    let mut out =
-        br#"{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"94446"},"items":["#.to_vec();
     let mut templates = Vec::new();
     for kind in KINDS {
         let list: Value = serde_json::from_slice(&fs::read(golden.join(format!("{kind}.json")))?)?;
         templates.extend(list["items"].as_array().cloned().unwrap_or_default());
     }
     let words = words(&templates);
-    for template in templates.iter().cycle() {
-        for _ in 0..200 {
-            out.extend_from_slice(&vary(template, &words, &mut random)?);
-            if out.len() >= bytes {
-                out.extend_from_slice(b"]}");
-                return Ok(out);
-            }
-            out.push(b',');
-        }
+    let mut items = Vec::new();
+    let mut item_bytes = 0;
+    while item_bytes < bytes {
+        let template = templates.get(random.below(templates.len())).ok_or("no golden items")?;
+        let item = vary(template, &words, &mut random)?;
+        item_bytes += item.1.len() + 1;
+        items.push(item);
     }
-    Err("no golden items".into())
+    items.sort_unstable();
+    let items: Vec<_> = items.into_iter().map(|(_, json)| json).collect();
+    let head = r#"{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"94446"},"items":["#;
+    Ok(format!("{head}{}]}}", items.join(",")).into_bytes())
 }
 
-fn vary(template: &Value, words: &[String], random: &mut Random) -> Result<Vec<u8>, serde_json::Error> {
+/// `namespace/name` and JSON of a varied `template`.
+fn vary(template: &Value, words: &[String], random: &mut Random) -> Result<(String, String), serde_json::Error> {
     let mut item = template.clone();
     let base = item["metadata"]["name"].as_str().unwrap_or("x").to_owned();
     let owner = item["metadata"]["ownerReferences"][0]["uid"].as_str().map(str::to_owned);
     let alphabet = b"bcdfghjklmnpqrstvwxz2456789";
     let name = format!("{base}-{}-{}", random.characters(alphabet, 10), random.characters(alphabet, 5));
     let metadata = &mut item["metadata"];
+    let namespace = format!("team-{}", random.below(40));
     metadata["name"] = json!(name);
-    metadata["namespace"] = json!(format!("team-{}", random.below(40)));
+    metadata["namespace"] = json!(namespace);
     metadata["uid"] = json!(random.uid());
     metadata["resourceVersion"] = json!((10_000_000 + random.below(90_000_000)).to_string());
     if let Some(labels) = metadata["labels"].as_object_mut() {
@@ -98,7 +99,7 @@ fn vary(template: &Value, words: &[String], random: &mut Random) -> Result<Vec<u
         text = text.replace(&owner, &random.uid());
     }
     let time = format!("2026-11-{:02}T{:02}:{:02}:", 1 + random.below(28), random.below(24), random.below(60));
-    Ok(text.replace("2026-11-23T23:40:", &time).into_bytes())
+    Ok((format!("{namespace}/{name}"), text.replace("2026-11-23T23:40:", &time)))
 }
 
 /// Words of the golden items, and as many random ones.

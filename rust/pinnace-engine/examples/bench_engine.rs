@@ -1,7 +1,8 @@
 //! MB/s of page bytes through the engine, a thread count a line: `bench_engine BODY LEVEL SECONDS THREADS...`;
 //! `bench_engine generate BODY TAR MEGABYTES` writes a realistic BODY and the TAR that the engine makes of it.
 //!
-//! `BODY` is a file with one list response; it is fed again and again as pages of ConfigMaps in 1 MiB chunks.
+//! `BODY` is a file with one list response; it is fed again and again, each time as a kind of its own, in 1 MiB chunks.
+//! Thread counts take turns in rounds of SECONDS, and a line is the best round: other work on the machine only slows one.
 
 #[path = "../benches/realistic.rs"]
 mod realistic;
@@ -15,21 +16,25 @@ use pinnace_engine::error::EngineError;
 use pinnace_engine::page::{Page, PageSpec};
 
 const CHUNK_BYTES: usize = 1 << 20;
+const ROUNDS: usize = 5;
 
+/// One round.
+#[derive(Clone, Copy, Default)]
 struct Measured {
-    page_bytes: u64,
-    tar_bytes: u64,
-    archive_bytes: u64,
-    seconds: f64,
+    megabytes_per_second: f64,
+    ratio: f64,
 }
 
 fn measure(body: &[u8], level: Level, threads: usize, at_least: Duration) -> Result<Measured, EngineError> {
     let mut archive = Archive::new(level, 1_700_000_000, threads)?;
     let started = Instant::now();
     let mut page_bytes = 0;
-    while started.elapsed() < at_least {
-        archive.enter(Folder::new("configmaps", "v1", true)?);
-        let mut page = Page::new(PageSpec::new("v1", "ConfigMap"));
+    for pass in 0.. {
+        if started.elapsed() >= at_least {
+            break;
+        }
+        archive.enter(Folder::new(&format!("configmaps{pass}"), "v1", true)?);
+        let mut page = Page::new(PageSpec::new("v1", format!("ConfigMap{pass}")));
         for chunk in body.chunks(CHUNK_BYTES) {
             page.feed(chunk, &mut archive)?;
             std::hint::black_box((archive.take_archive(), archive.take_index()));
@@ -37,8 +42,10 @@ fn measure(body: &[u8], level: Level, threads: usize, at_least: Duration) -> Res
         page_bytes += page.finish()?.page_bytes;
     }
     let digest = archive.finish()?;
-    let seconds = started.elapsed().as_secs_f64();
-    Ok(Measured { page_bytes, tar_bytes: digest.tar_bytes, archive_bytes: digest.archive_bytes, seconds })
+    Ok(Measured {
+        megabytes_per_second: page_bytes as f64 / started.elapsed().as_secs_f64() / 1e6,
+        ratio: digest.tar_bytes as f64 / digest.archive_bytes as f64,
+    })
 }
 
 /// Write a list response and, as the other side of the comparison, its plain tar.
@@ -69,11 +76,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let body = std::fs::read(body)?;
     let level = Level::named(level).ok_or("level: fast, default or small")?;
     let at_least = Duration::from_secs_f64(seconds.parse()?);
-    for threads in threads {
-        let measured = measure(&body, level, threads.parse()?, at_least)?;
-        let rate = measured.page_bytes as f64 / measured.seconds / 1e6;
-        let ratio = measured.tar_bytes as f64 / measured.archive_bytes as f64;
-        println!("{} {level:?} threads={threads} MB/s={rate:.0} tar/archive={ratio:.2}", deflate::LIBRARY);
+    let threads: Vec<usize> = threads.iter().map(|count| count.parse()).collect::<Result<_, _>>()?;
+    let mut best = vec![Measured::default(); threads.len()];
+    for _ in 0..ROUNDS {
+        for (best, &threads) in best.iter_mut().zip(&threads) {
+            let measured = measure(&body, level, threads, at_least)?;
+            if measured.megabytes_per_second > best.megabytes_per_second {
+                *best = measured;
+            }
+        }
+    }
+    for (Measured { megabytes_per_second, ratio }, threads) in best.into_iter().zip(threads) {
+        let library = deflate::LIBRARY;
+        println!("{library} {level:?} threads={threads} MB/s={megabytes_per_second:.0} tar/archive={ratio:.2}");
     }
     Ok(())
 }

@@ -7,70 +7,22 @@ use std::ops::Range;
 use sha2::{Digest as _, Sha256};
 
 use crate::deflate::Level;
+use crate::draft::Draft;
 use crate::error::EngineError;
 use crate::filter::SeenItems;
 use crate::index::{Index, KindLabel, hex};
 use crate::item::{ItemFields, ItemReader, ItemSink};
-use crate::member::{Draft, ItemPlace, MEMBER_BYTES, Members};
+use crate::member::{MEMBER_BYTES, Members};
+use crate::pack::{Member, Packed, Unpacked};
 use crate::resource_list::ResourceList;
-use crate::tar;
 
-/// Velero's backup format version, the first entry of every archive.
-const FORMAT_VERSION: &[u8] = b"1.1.0\n";
+pub use crate::folder::Folder;
 
 /// The last second that a tar header's eleven octal digits hold.
 const LAST_MTIME_SECONDS: u64 = (1 << 33) - 1;
 
 /// More kinds than any cluster has; items that each name a kind of their own must not fill the memory.
 const MAX_KINDS: usize = 1 << 16;
-
-/// Where items of one group resource go in the archive.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Folder {
-    /// `pods`, `deployments.apps`.
-    pub group_resource: String,
-    /// `v1`, without the group.
-    pub version: String,
-    /// Whether it is the preferred version: items are then written twice, as Velero does.
-    pub preferred: bool,
-}
-
-impl Folder {
-    /// The folder of items that are listed as `group_resource` at `api_version`.
-    ///
-    /// # Errors
-    /// Where one of them, which come from a server's discovery, would not stay within its folder.
-    pub fn new(group_resource: &str, api_version: &str, preferred: bool) -> Result<Self, EngineError> {
-        let version = api_version.rsplit_once('/').map_or(api_version, |(_, version)| version);
-        for part in [group_resource, version] {
-            if matches!(part, "" | "." | "..") || part.bytes().any(|byte| matches!(byte, b'/' | 0)) {
-                return Err(EngineError::archive(format!("{part:?} can't be a folder of the archive")));
-            }
-        }
-        Ok(Self { group_resource: group_resource.to_owned(), version: version.to_owned(), preferred })
-    }
-
-    /// Write into `out` the path of `item`: the one that restores read, or the one that names the version.
-    fn path(&self, item: &ItemFields<'_>, with_version: bool, out: &mut String) {
-        out.clear();
-        out.push_str("resources/");
-        out.push_str(&self.group_resource);
-        if with_version {
-            out.push('/');
-            out.push_str(&self.version);
-            out.push_str(if self.preferred { "-preferredversion" } else { "" });
-        }
-        if item.namespace.is_empty() {
-            out.push_str("/cluster/");
-        } else {
-            out.push_str("/namespaces/");
-            out.push_str(item.namespace);
-            out.push('/');
-        }
-        out.push_str(item.name);
-        out.push_str(".json");
-    }
-}
 
 /// What the finished archive is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,14 +43,12 @@ pub struct Digest {
 
 /// One archive; its bytes are to be taken as they get ready.
 pub struct Archive {
-    mtime_seconds: u64,
     folder: Folder,
     /// Every kind met; the index of the last item's one is `kind`.
     kinds: Vec<KindLabel>,
     kind: usize,
     members: Members,
     draft: Draft,
-    path: String,
     reader: ItemReader,
     seen: SeenItems,
     index: Index,
@@ -118,22 +68,15 @@ impl Archive {
         if mtime_seconds > LAST_MTIME_SECONDS {
             return Err(EngineError::archive(format!("mtime_seconds {mtime_seconds} does not fit into a tar header")));
         }
-        let mut members = Members::new(level, threads)?;
-        let mut draft = members.draft();
-        tar::header("metadata/version", FORMAT_VERSION.len() as u64, mtime_seconds, &mut draft.tar);
-        draft.tar.extend_from_slice(FORMAT_VERSION);
-        tar::pad(FORMAT_VERSION.len(), &mut draft.tar);
         Ok(Self {
-            mtime_seconds,
             folder: Folder::default(),
             kinds: Vec::new(),
             kind: usize::MAX,
-            members,
-            draft,
-            path: String::new(),
+            draft: Draft::first(),
+            members: Members::new(level, mtime_seconds, threads)?,
             reader: ItemReader::default(),
             seen: SeenItems::default(),
-            index: Index::new(level),
+            index: Index::default(),
             resource_list: ResourceList::new(level),
             hash: Sha256::new(),
             ready: Vec::new(),
@@ -204,33 +147,55 @@ impl Archive {
     /// # Errors
     /// Where compressing failed.
     pub fn finish(&mut self) -> Result<Digest, EngineError> {
-        self.draft.tar.extend_from_slice(&tar::TRAILER);
+        self.draft.is_last = true;
         self.end_member()?;
-        while let Some(member) = self.members.wait_next()? {
-            self.collect(&member)?;
-        }
+        self.collect_all()?;
+        let lines = self.index.take_lines(Vec::new());
+        self.members.push(Unpacked::Lines(lines))?;
+        self.collect_all()?;
         self.resource_list.finish()?;
-        self.digest.index_sha256 = self.index.finish()?;
+        self.digest.index_sha256 = self.index.finish();
         self.digest.archive_sha256 = hex(&self.hash.finalize_reset());
         Ok(self.digest.clone())
     }
 
     fn end_member(&mut self) -> Result<(), EngineError> {
-        let next = self.members.draft();
-        self.members.push(std::mem::replace(&mut self.draft, next))?;
-        while let Some(member) = self.members.next_ready()? {
-            self.collect(&member)?;
+        let next = Draft::gathering_in(self.members.buffer());
+        self.members.push(Unpacked::Draft(std::mem::replace(&mut self.draft, next)))?;
+        while let Some(packed) = self.members.next_ready()? {
+            self.collect(packed)?;
         }
         Ok(())
     }
 
-    fn collect(&mut self, member: &crate::member::Member) -> Result<(), EngineError> {
-        self.index.add(member, self.digest.archive_bytes, &self.kinds)?;
+    fn collect_all(&mut self) -> Result<(), EngineError> {
+        while let Some(packed) = self.members.wait_next()? {
+            self.collect(packed)?;
+        }
+        Ok(())
+    }
+
+    fn collect(&mut self, packed: Packed) -> Result<(), EngineError> {
+        match packed {
+            Packed::Member(member) => self.append(&member),
+            Packed::Lines(gzip) => {
+                self.index.append(&gzip);
+                Ok(())
+            }
+        }
+    }
+
+    fn append(&mut self, member: &Member) -> Result<(), EngineError> {
+        self.index.add(member, self.digest.archive_bytes, &self.kinds);
         self.hash.update(&member.gzip);
         self.ready.extend_from_slice(&member.gzip);
         self.digest.archive_bytes += member.gzip.len() as u64;
         self.digest.tar_bytes += member.tar_bytes as u64;
         self.digest.member_count += 1;
+        if self.index.is_full() {
+            let lines = self.index.take_lines(self.members.buffer());
+            self.members.push(Unpacked::Lines(lines))?;
+        }
         Ok(())
     }
 
@@ -247,48 +212,24 @@ impl Archive {
             if self.kinds.len() == MAX_KINDS {
                 return Err(EngineError::archive(format!("more than {MAX_KINDS} kinds")));
             }
-            self.kinds.push(KindLabel {
-                group_resource: group_resource.clone(),
-                api_version: item.api_version.to_owned(),
-                kind: item.kind.to_owned(),
-            });
+            self.kinds.push(KindLabel::new(group_resource, item.api_version, item.kind));
         }
         self.resource_list.enter(item.api_version, item.kind)
     }
 }
 
 impl ItemSink for Archive {
-    /// The tar, with a header whose size is only known once the item is written.
-    fn buffer(&mut self, item: &ItemFields<'_>) -> Result<&mut Vec<u8>, EngineError> {
-        self.folder.path(item, !self.folder.preferred, &mut self.path);
-        tar::header(&self.path, 0, self.mtime_seconds, &mut self.draft.tar);
-        Ok(&mut self.draft.tar)
+    fn buffer(&mut self, _item: &ItemFields<'_>) -> Result<&mut Vec<u8>, EngineError> {
+        Ok(&mut self.draft.json)
     }
 
     fn commit(&mut self, item: &ItemFields<'_>, written: Range<usize>) -> Result<(), EngineError> {
-        let draft = &mut self.draft;
-        tar::set_size(&mut draft.tar[..written.start], written.len() as u64);
-        tar::pad(written.len(), &mut draft.tar);
-        if self.folder.preferred {
-            self.folder.path(item, true, &mut self.path);
-            tar::header(&self.path, written.len() as u64, self.mtime_seconds, &mut draft.tar);
-            draft.tar.extend_from_within(written.clone());
-            tar::pad(written.len(), &mut draft.tar);
-        }
         self.label(item)?;
         self.resource_list.add(item.namespace, item.name)?;
-        let draft = &mut self.draft;
-        draft.texts.push_str(item.namespace);
-        draft.texts.push_str(item.name);
-        draft.items.push(ItemPlace {
-            kind: u32::try_from(self.kind).unwrap_or(u32::MAX),
-            json: written,
-            sha256: [0; 32],
-            namespace_bytes: item.namespace.len(),
-            name_bytes: item.name.len(),
-        });
+        let kind = u32::try_from(self.kind).unwrap_or(u32::MAX);
+        self.draft.add(item, &self.folder, kind, written);
         self.digest.item_count += 1;
-        if self.draft.tar.len() >= MEMBER_BYTES { self.end_member() } else { Ok(()) }
+        if self.draft.tar_bytes() >= MEMBER_BYTES { self.end_member() } else { Ok(()) }
     }
 
     fn seen(&mut self) -> &mut SeenItems {

@@ -4,10 +4,9 @@ use std::io::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use crate::deflate::{Deflate, Level, encoder};
-use crate::error::EngineError;
+use crate::draft::next_texts;
 use crate::json::text;
-use crate::member::Member;
+use crate::pack::Member;
 
 /// Plain bytes after which the index's gzip member ends; about a thousand items.
 const MEMBER_BYTES: usize = 256 << 10;
@@ -21,58 +20,70 @@ pub struct KindLabel {
     pub api_version: String,
     /// `Deployment`
     pub kind: String,
+    /// How every line of the index for one of them begins: these three, and the key of the fourth.
+    line_start: Vec<u8>,
+}
+
+impl KindLabel {
+    /// The label of `kind` in `api_version`, listed as `group_resource`.
+    #[must_use]
+    pub fn new(group_resource: &str, api_version: &str, kind: &str) -> Self {
+        let mut line_start = Vec::new();
+        for (key, value) in
+            [("{\"groupResource\":", group_resource), (",\"apiVersion\":", api_version), (",\"kind\":", kind)]
+        {
+            line_start.extend_from_slice(key.as_bytes());
+            text::encode(value, &mut line_start);
+        }
+        line_start.extend_from_slice(b",\"namespace\":");
+        let [group_resource, api_version, kind] = [group_resource, api_version, kind].map(str::to_owned);
+        Self { group_resource, api_version, kind, line_start }
+    }
 }
 
 /// The index being written.
+#[derive(Default)]
 pub struct Index {
-    deflate: Box<dyn Deflate>,
     plain: Vec<u8>,
     ready: Vec<u8>,
     hash: Sha256,
 }
 
 impl Index {
-    /// An empty index.
-    #[must_use]
-    pub fn new(level: Level) -> Self {
-        Self { deflate: encoder(level), plain: Vec::new(), ready: Vec::new(), hash: Sha256::new() }
-    }
-
     /// Add the items of `member`, whose gzip bytes start at `offset` of the archive.
-    ///
-    /// # Errors
-    /// Where compressing failed.
-    pub fn add(&mut self, member: &Member, offset: u64, kinds: &[KindLabel]) -> Result<(), EngineError> {
+    pub fn add(&mut self, member: &Member, offset: u64, kinds: &[KindLabel]) {
         let mut texts = member.texts.as_str();
+        let place = format!(",\"member\":[{offset},{}],\"offset\":", member.gzip.len());
         for item in &member.items {
-            let (namespace, rest) = texts.split_at(item.namespace_bytes);
-            let (name, rest) = rest.split_at(item.name_bytes);
-            texts = rest;
+            let (namespace, name) = next_texts(item, &mut texts);
             let Some(label) = kinds.get(item.kind as usize) else { continue };
-            let fields: [(&[u8], &str); 5] = [
-                (b"{\"groupResource\":", &label.group_resource),
-                (b",\"apiVersion\":", &label.api_version),
-                (b",\"kind\":", &label.kind),
-                (b",\"namespace\":", namespace),
-                (b",\"name\":", name),
-            ];
-            for (key, value) in fields {
-                self.plain.extend_from_slice(key);
-                text::encode(value, &mut self.plain);
-            }
-            let (start, length, member_bytes) = (item.json.start, item.json.len(), member.gzip.len());
+            self.plain.extend_from_slice(&label.line_start);
+            text::encode(namespace, &mut self.plain);
+            self.plain.extend_from_slice(b",\"name\":");
+            text::encode(name, &mut self.plain);
+            self.plain.extend_from_slice(place.as_bytes());
             // Writing into a vector can't fail.
-            let _ = write!(
-                self.plain,
-                ",\"member\":[{offset},{member_bytes}],\"offset\":{start},\"length\":{length},\"sha256\":\""
-            );
+            let _ = write!(self.plain, "{},\"length\":{},\"sha256\":\"", item.json.start, item.json.len());
             push_hex(&item.sha256, &mut self.plain);
             self.plain.extend_from_slice(b"\"}\n");
-            if self.plain.len() >= MEMBER_BYTES {
-                self.end_member()?;
-            }
         }
-        Ok(())
+    }
+
+    /// Whether the lines gathered are enough for a member.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.plain.len() >= MEMBER_BYTES
+    }
+
+    /// The lines gathered; the next are gathered in `buffer`, which is empty.
+    pub fn take_lines(&mut self, buffer: Vec<u8>) -> Vec<u8> {
+        std::mem::replace(&mut self.plain, buffer)
+    }
+
+    /// The stream goes on with `gzip`, which was made of lines taken.
+    pub fn append(&mut self, gzip: &[u8]) {
+        self.hash.update(gzip);
+        self.ready.extend_from_slice(gzip);
     }
 
     /// Bytes that are ready.
@@ -80,21 +91,9 @@ impl Index {
         std::mem::take(&mut self.ready)
     }
 
-    /// End the stream; returns the SHA-256 of all its bytes in hex.
-    ///
-    /// # Errors
-    /// Where compressing failed.
-    pub fn finish(&mut self) -> Result<String, EngineError> {
-        self.end_member()?;
-        Ok(hex(&self.hash.finalize_reset()))
-    }
-
-    fn end_member(&mut self) -> Result<(), EngineError> {
-        let gzip = self.deflate.member(&self.plain)?;
-        self.plain.clear();
-        self.hash.update(&gzip);
-        self.ready.extend_from_slice(&gzip);
-        Ok(())
+    /// The SHA-256 of all bytes of the stream, in hex.
+    pub fn finish(&mut self) -> String {
+        hex(&self.hash.finalize_reset())
     }
 }
 

@@ -2,12 +2,15 @@
 
 pub mod archive;
 pub mod deflate;
+pub mod draft;
 pub mod error;
 pub mod filter;
+pub mod folder;
 pub mod index;
 pub mod item;
 pub mod json;
 pub mod member;
+pub mod pack;
 pub mod page;
 pub mod resource_list;
 pub mod tar;

@@ -4,70 +4,24 @@
 //! that waits, so that a thread is never idle while another has more than it can do.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::mem;
-use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
-use sha2::{Digest, Sha256};
-
-use crate::deflate::{Deflate, Level, encoder};
+use crate::deflate::Level;
 use crate::error::EngineError;
+use crate::pack::{Packed, Packer, Unpacked};
 
 /// Tar bytes after which a member ends; small enough to read one object cheaply, large enough to compress well.
 pub const MEMBER_BYTES: usize = 1 << 20;
 
-/// A buffer that one huge item has grown beyond this is not kept for the next member.
-const KEPT_BUFFER_BYTES: usize = 4 * MEMBER_BYTES;
-
-/// One item's place in its member's tar.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ItemPlace {
-    /// Which of the archive's kinds it is of.
-    pub kind: u32,
-    /// Its JSON in the member's tar; of the first copy.
-    pub json: Range<usize>,
-    /// Of that JSON.
-    pub sha256: [u8; 32],
-    /// Bytes of its namespace in the member's texts.
-    pub namespace_bytes: usize,
-    /// Bytes of its name, which follow.
-    pub name_bytes: usize,
-}
-
-/// Tar bytes being gathered, with the places of the items in them.
-#[derive(Debug, Default)]
-pub struct Draft {
-    /// Whole entries.
-    pub tar: Vec<u8>,
-    /// In order.
-    pub items: Vec<ItemPlace>,
-    /// Namespace and name of each item, one after the other.
-    pub texts: String,
-}
-
-/// A draft that was hashed and compressed.
-#[derive(Debug)]
-pub struct Member {
-    /// One complete gzip member.
-    pub gzip: Vec<u8>,
-    /// Its bytes uncompressed.
-    pub tar_bytes: usize,
-    /// As in the draft, now with their hashes.
-    pub items: Vec<ItemPlace>,
-    /// As in the draft.
-    pub texts: String,
-}
-
-type Packed = Result<Member, EngineError>;
-
 /// What the threads share.
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<(u64, Draft)>,
-    done: BTreeMap<u64, Packed>,
+    waiting: VecDeque<(u64, Unpacked)>,
+    done: BTreeMap<u64, Result<Packed, EngineError>>,
+    /// Emptied buffers of what was packed.
     spare: Vec<Vec<u8>>,
-    /// Tar bytes that wait or are being compressed.
+    /// Bytes that wait or are being compressed.
     bytes: usize,
     closed: bool,
 }
@@ -86,11 +40,11 @@ impl Shared {
     }
 }
 
-/// Hashes and compresses drafts with a fixed number of threads, the caller's among them.
+/// Lays out, hashes and compresses with a fixed number of threads, the caller's among them.
 pub struct Members {
     shared: Arc<Shared>,
     helpers: Vec<JoinHandle<()>>,
-    own: Box<dyn Deflate>,
+    own: Packer,
     pushed: u64,
     taken: u64,
     limit: u64,
@@ -101,35 +55,36 @@ impl Members {
     ///
     /// # Errors
     /// Where the system gives no more threads.
-    pub fn new(level: Level, threads: usize) -> Result<Self, EngineError> {
-        let shared = Arc::new(Shared::default());
-        let mut members =
-            Self { shared, helpers: Vec::new(), own: encoder(level), pushed: 0, taken: 0, limit: threads as u64 + 2 };
+    pub fn new(level: Level, mtime_seconds: u64, threads: usize) -> Result<Self, EngineError> {
+        let own = Packer::new(level, mtime_seconds);
+        let limit = threads as u64 + 2;
+        let mut members = Self { shared: Arc::default(), helpers: Vec::new(), own, pushed: 0, taken: 0, limit };
         for number in 1..threads {
             let shared = Arc::clone(&members.shared);
+            let mut packer = Packer::new(level, mtime_seconds);
             let helper = std::thread::Builder::new().name(format!("pinnace-member-{number}"));
-            let handle = helper.spawn(move || help(&shared, encoder(level).as_mut()));
+            let handle = helper.spawn(move || help(&shared, &mut packer));
             members.helpers.push(handle.map_err(|error| EngineError::archive(format!("no thread: {error}")))?);
         }
         Ok(members)
     }
 
-    /// An empty draft with room for a member.
-    pub fn draft(&mut self) -> Draft {
-        let room = || Vec::with_capacity(MEMBER_BYTES + MEMBER_BYTES / 4);
-        Draft { tar: self.shared.lock().spare.pop().unwrap_or_else(room), ..Draft::default() }
+    /// An empty buffer for what becomes a member, one that has grown already if there is one.
+    #[must_use]
+    pub fn buffer(&self) -> Vec<u8> {
+        self.shared.lock().spare.pop().unwrap_or_default()
     }
 
-    /// Make `draft` the next member; at the bound, compress or wait first.
+    /// Make `unpacked` the next member; at the bound, compress or wait first.
     ///
     /// # Errors
     /// Where a helping thread is gone.
-    pub fn push(&mut self, draft: Draft) -> Result<(), EngineError> {
+    pub fn push(&mut self, unpacked: Unpacked) -> Result<(), EngineError> {
         let number = self.pushed;
         self.pushed += 1;
         let mut state = self.shared.lock();
-        state.bytes += draft.tar.len();
-        state.waiting.push_back((number, draft));
+        state.bytes += unpacked.bytes();
+        state.waiting.push_back((number, unpacked));
         drop(state);
         self.shared.work.notify_one();
         let limit_bytes = usize::try_from(self.limit).unwrap_or(usize::MAX).saturating_mul(2 * MEMBER_BYTES);
@@ -141,7 +96,7 @@ impl Members {
                 return Ok(());
             }
             drop(state);
-            Self::advance(&self.shared, self.own.as_mut(), &self.helpers)?;
+            Self::advance(&self.shared, &mut self.own, &self.helpers)?;
         }
     }
 
@@ -149,7 +104,7 @@ impl Members {
     ///
     /// # Errors
     /// Where it could not be compressed.
-    pub fn next_ready(&mut self) -> Result<Option<Member>, EngineError> {
+    pub fn next_ready(&mut self) -> Result<Option<Packed>, EngineError> {
         let Some(packed) = self.shared.lock().done.remove(&self.taken) else { return Ok(None) };
         self.taken += 1;
         packed.map(Some)
@@ -159,22 +114,22 @@ impl Members {
     ///
     /// # Errors
     /// Where it could not be compressed.
-    pub fn wait_next(&mut self) -> Result<Option<Member>, EngineError> {
+    pub fn wait_next(&mut self) -> Result<Option<Packed>, EngineError> {
         while self.taken < self.pushed {
-            if let Some(member) = self.next_ready()? {
-                return Ok(Some(member));
+            if let Some(packed) = self.next_ready()? {
+                return Ok(Some(packed));
             }
-            Self::advance(&self.shared, self.own.as_mut(), &self.helpers)?;
+            Self::advance(&self.shared, &mut self.own, &self.helpers)?;
         }
         Ok(None)
     }
 
-    /// Compress the oldest draft that waits, or wait until a helper has ended one.
-    fn advance(shared: &Shared, own: &mut dyn Deflate, helpers: &[JoinHandle<()>]) -> Result<(), EngineError> {
+    /// Compress the oldest that waits, or wait until a helper has ended one.
+    fn advance(shared: &Shared, own: &mut Packer, helpers: &[JoinHandle<()>]) -> Result<(), EngineError> {
         let mut state = shared.lock();
-        if let Some((number, draft)) = state.waiting.pop_front() {
+        if let Some((number, unpacked)) = state.waiting.pop_front() {
             drop(state);
-            finish_one(shared, number, draft, own);
+            finish_one(shared, number, unpacked, own);
             return Ok(());
         }
         let before = state.done.len();
@@ -200,10 +155,10 @@ impl Drop for Members {
     }
 }
 
-fn help(shared: &Shared, deflate: &mut dyn Deflate) {
+fn help(shared: &Shared, packer: &mut Packer) {
     loop {
         let mut state = shared.lock();
-        let (number, draft) = loop {
+        let (number, unpacked) = loop {
             if state.closed {
                 return;
             }
@@ -213,31 +168,18 @@ fn help(shared: &Shared, deflate: &mut dyn Deflate) {
             }
         };
         drop(state);
-        finish_one(shared, number, draft, deflate);
+        finish_one(shared, number, unpacked, packer);
     }
 }
 
-fn finish_one(shared: &Shared, number: u64, mut draft: Draft, deflate: &mut dyn Deflate) {
-    let packed = pack(&mut draft, deflate);
+fn finish_one(shared: &Shared, number: u64, mut unpacked: Unpacked, packer: &mut Packer) {
+    let packed = packer.pack(&mut unpacked);
+    let bytes = unpacked.bytes();
+    let buffer = unpacked.into_buffer();
     let mut state = shared.lock();
-    state.bytes -= draft.tar.len();
+    state.bytes -= bytes;
     state.done.insert(number, packed);
-    if draft.tar.capacity() <= KEPT_BUFFER_BYTES {
-        draft.tar.clear();
-        state.spare.push(draft.tar);
-    }
+    state.spare.extend(buffer);
     drop(state);
     shared.progress.notify_one();
-}
-
-fn pack(draft: &mut Draft, deflate: &mut dyn Deflate) -> Packed {
-    for item in &mut draft.items {
-        item.sha256 = Sha256::digest(&draft.tar[item.json.clone()]).into();
-    }
-    Ok(Member {
-        gzip: deflate.member(&draft.tar)?,
-        tar_bytes: draft.tar.len(),
-        items: mem::take(&mut draft.items),
-        texts: mem::take(&mut draft.texts),
-    })
 }

@@ -235,6 +235,17 @@ impl Page {
         self.last_uid.as_deref()
     }
 
+    /// What it held up to here, for a page whose response broke off.
+    #[must_use]
+    pub fn summary_so_far(&self) -> PageSummary {
+        let mut summary = self.summary.clone();
+        let (namespace, count) = &self.namespace;
+        if *count > 0 {
+            *summary.namespaces.entry(namespace.clone()).or_default() += count;
+        }
+        summary
+    }
+
     fn take(&mut self, chunk: &[u8], sink: &mut impl ItemSink) -> Result<(), EngineError> {
         let mut at = 0;
         while let Some(&byte) = chunk.get(at) {

@@ -1,5 +1,7 @@
 //! Tar entries as Go's `archive/tar` writes them for Velero: USTAR, and PAX where a path does not fit it.
 
+use std::ops::Range;
+
 /// Headers and padding are multiples of this.
 pub const BLOCK_BYTES: usize = 512;
 
@@ -26,12 +28,13 @@ pub fn header(path: &str, size: u64, mtime_seconds: u64, out: &mut Vec<u8>) {
     }
 }
 
-/// Put `size` into the header whose last block ends `tar`; the item's length is known after its header.
-pub fn set_size(tar: &mut [u8], size: u64) {
-    if let Some(block) = tar.last_chunk_mut::<BLOCK_BYTES>() {
-        octal(&mut block[124..136], size);
-        *block = sealed(*block);
-    }
+/// Append a whole entry, header, `body` and padding; returns where the body is in `out`.
+pub fn entry(path: &str, body: &[u8], mtime_seconds: u64, out: &mut Vec<u8>) -> Range<usize> {
+    header(path, body.len() as u64, mtime_seconds, out);
+    let start = out.len();
+    out.extend_from_slice(body);
+    pad(body.len(), out);
+    start..start + body.len()
 }
 
 /// Append the zeros that fill the last block of `size` bytes.

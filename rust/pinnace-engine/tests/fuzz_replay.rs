@@ -2,22 +2,28 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod common;
 mod fuzz_bodies;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-fn seeds(target: &str) -> Vec<Vec<u8>> {
+use pinnace_engine::error::EngineError;
+use pinnace_engine::json::canonical;
+use pinnace_engine::page::PageSpec;
+
+/// Bytes of each seed of `target`, by name.
+fn seeds(target: &str) -> BTreeMap<String, Vec<u8>> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(target);
-    let mut paths: Vec<_> = fs::read_dir(folder).expect("seeds").map(|entry| entry.expect("entry").path()).collect();
-    paths.sort();
-    assert!(!paths.is_empty());
-    paths.into_iter().map(|path| fs::read(path).expect("seed")).collect()
+    let entries = fs::read_dir(folder).expect("seeds").map(|entry| entry.expect("entry"));
+    let named = |entry: fs::DirEntry| (entry.file_name().into_string().expect("a name"), entry.path());
+    entries.map(named).map(|(name, path)| (name, fs::read(path).expect("seed"))).collect()
 }
 
 /// Cut at every byte, and every byte replaced by ones that matter to JSON.
 fn replay(target: &str, body: fn(&[u8])) {
-    for seed in seeds(target) {
+    for seed in seeds(target).values() {
         for place in 0..=seed.len() {
             body(&seed[..place]);
             if place == seed.len() {
@@ -29,6 +35,34 @@ fn replay(target: &str, body: fn(&[u8])) {
                 body(&mutated);
             }
         }
+    }
+}
+
+#[test]
+fn each_seed_of_pages_gets_to_where_its_name_says() {
+    let outcome = |seed: &[u8]| match common::read(PageSpec::new("v1", "Pod"), &seed[1..], 9) {
+        (items, Ok(summary)) => format!("{} of {} written", items.len(), summary.item_count),
+        (_, Err(EngineError::Page(error))) => format!("{} at {}", error.reason, error.offset),
+        (_, Err(error)) => error.to_string(),
+    };
+    let outcomes: Vec<_> = seeds("page").iter().map(|(name, seed)| format!("{name}: {}", outcome(seed))).collect();
+    assert_eq!(
+        outcomes,
+        [
+            "items_first: 1 of 2 written",
+            "null_items: 0 of 0 written",
+            "status: not_a_list at 0",
+            "two_items: 2 of 2 written",
+        ]
+    );
+}
+
+#[test]
+fn each_seed_of_values_is_taken_and_written_anew() {
+    for (name, seed) in seeds("canonical") {
+        let mut written = Vec::new();
+        assert_eq!(canonical::write(&seed, None, &mut written), Ok(()), "{name}");
+        assert_eq!(written == seed, name == "numbers", "{name}: only numbers stay as they are spelled");
     }
 }
 

@@ -70,6 +70,32 @@ fn depth_ends_at_the_limit_of_go() {
 }
 
 #[test]
+fn a_page_with_an_item_beyond_the_limit_of_depth_fails_at_the_bracket_that_is_too_deep() {
+    // The item itself is one level.
+    let item = |depth: usize| {
+        format!(r#"{{"metadata":{{"name":"a"}},"spec":{}{}}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1))
+    };
+    let (accepted, refused) = (list_of(&item(MAX_DEPTH)), list_of(&item(MAX_DEPTH + 1)));
+    let (items, summary) = common::read(PageSpec::new("v1", "Pod"), accepted.as_bytes(), 4096);
+    assert_eq!((items.len(), summary.map(|summary| summary.written_count)), (1, Ok(1)));
+    let first_bracket = refused.find("[[").expect("nested arrays");
+    assert_eq!(failure(refused.as_bytes()), (Reason::Depth, (first_bracket + MAX_DEPTH - 1) as u64));
+}
+
+#[test]
+fn a_page_with_invalid_utf8_fails_at_its_byte_in_values_keys_and_names() {
+    for body in [
+        &b"{\"items\":[{\"a\":\"\xff\"}]}"[..],
+        b"{\"items\":[{\"\xc0\x80\":1}]}",
+        b"{\"items\":[{\"metadata\":{\"name\":\"a\xed\xa0\x80\"}}]}",
+        b"{\"\xe2\x80\":1,\"items\":[]}",
+    ] {
+        let offset = body.iter().position(|byte| *byte >= 0x80).expect("it") as u64;
+        assert_eq!(failure(body), (Reason::InvalidUtf8, offset), "{}", body.escape_ascii());
+    }
+}
+
+#[test]
 fn a_value_that_is_not_json_is_refused_at_its_byte() {
     for (source, reason, offset) in [
         (&b"[01]"[..], Reason::Syntax, 2),
@@ -101,11 +127,16 @@ fn every_proper_beginning_of_a_page_is_truncated() {
     assert_eq!(items[1], r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"c"}}"#);
 }
 
+/// What an apiserver answers to a continue token that has expired; its metadata looks like a list's.
+const EXPIRED: &str = r#"{"kind":"Status","apiVersion":"v1","metadata":{"continue":"eyJ2IjoibWV0YS5rOHMuaW8vdjEi"},
+    "status":"Failure","message":"The provided continue parameter is too old","reason":"Expired","code":410}"#;
+
 #[test]
 fn a_body_that_is_not_a_list_fails() {
     for (body, reason, offset) in [
         ("[]", Reason::NotAList, 0),
         (r#"{"kind":"Status","code":403}"#, Reason::NotAList, 0),
+        (EXPIRED, Reason::NotAList, 0),
         (r#"{"items":{}}"#, Reason::NotAList, 9),
         (r#"{"items":[1]}"#, Reason::NotAList, 10),
         (r#"{"items":[],"items":[]}"#, Reason::NotAList, 12),

@@ -181,19 +181,6 @@ fn a_malformed_value_in_a_longer_body_is_not_called_truncated() {
 }
 
 #[test]
-fn invalid_utf8_fails_at_its_byte_in_values_keys_and_names() {
-    for body in
-        [&b"{\"items\":[{\"a\":\"\xff\"}]}"[..], b"{\"items\":[{\"\xc0\x80\":1}]}", b"{\"\xe2\x80\":1,\"items\":[]}"]
-    {
-        let offset = body.iter().position(|byte| *byte >= 0x80).expect("it") as u64;
-        for chunk_bytes in [1, 64] {
-            let Err(EngineError::Page(error)) = common::read(pods(), body, chunk_bytes).1 else { panic!("taken") };
-            assert_eq!((error.reason, error.offset), (Reason::InvalidUtf8, offset), "{}", body.escape_ascii());
-        }
-    }
-}
-
-#[test]
 fn a_page_that_failed_stays_failed() {
     let mut page = Page::new(pods());
     let mut kept = common::Kept::default();
@@ -215,14 +202,4 @@ fn bytes_after_a_single_value_are_refused_and_nothing_is_written() {
     let mut out = b"before".to_vec();
     let error = canonical::write(b"{} x", None, &mut out).expect_err("two values");
     assert_eq!((error.reason, error.offset, out), (Reason::Syntax, 3, b"before".to_vec()));
-}
-
-#[test]
-fn an_item_as_deep_as_go_allows_passes_through_a_page() {
-    let nested = |depth: usize| {
-        let spec = format!("{}{}", "[".repeat(depth - 1), "]".repeat(depth - 1));
-        list_of(&[&format!(r#"{{"metadata":{{"name":"a"}},"spec":{spec}}}"#)])
-    };
-    assert_eq!(read(&pods(), &nested(10_000)).0.len(), 1);
-    assert_eq!(page_error(&pods(), &nested(10_001)).reason, Reason::Depth);
 }

@@ -5,6 +5,7 @@
 mod common;
 mod reference;
 
+use pinnace_engine::error::{EngineError, Reason};
 use pinnace_engine::json::canonical;
 use pinnace_engine::page::{Page, PageSpec};
 use proptest::prelude::*;
@@ -198,6 +199,24 @@ proptest! {
         let mut written = Vec::new();
         let result = canonical::write(&source.as_bytes()[..cut.index(source.len())], None, &mut written);
         prop_assert!(result.is_err() && written.is_empty(), "{:?}", result);
+    }
+
+    #[test]
+    fn a_page_that_is_cut_anywhere_is_truncated_there_and_gave_only_whole_items(
+        parts in prop::collection::vec(members(document()), 1..4),
+        seed: u64,
+        metadata_first: bool,
+        cut: prop::sample::Index,
+    ) {
+        let items: Vec<_> =
+            parts.into_iter().enumerate().map(|(index, more)| item(&format!("item-{index}"), more)).collect();
+        let body = spelled(&list(&items, metadata_first), seed);
+        let cut = cut.index(body.len());
+        let whole = common::read(PageSpec::new("v1", "Pod"), body.as_bytes(), 64).0;
+        let (before, result) = common::read(PageSpec::new("v1", "Pod"), &body.as_bytes()[..cut], 64);
+        let Err(EngineError::Page(error)) = result else { return Err(TestCaseError::fail(format!("taken: {body}"))) };
+        prop_assert_eq!((error.reason, error.offset), (Reason::Truncated, cut as u64), "{}", body);
+        prop_assert_eq!(&before, &whole[..before.len()]);
     }
 
     #[test]

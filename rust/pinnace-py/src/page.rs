@@ -13,7 +13,7 @@ use crate::{lock, to_python};
 /// A page being fed, or what was known of it when it closed.
 enum State {
     Open(Box<engine::Page>),
-    Closed(Known),
+    Closed(Known, Box<engine::PageSummary>),
 }
 
 /// What a page can be asked while it is fed and after.
@@ -54,7 +54,7 @@ impl Page {
         let known = py.detach(|| {
             Ok(match &*lock(&self.state)? {
                 State::Open(page) => Known::of(page),
-                State::Closed(known) => known.clone(),
+                State::Closed(known, _) => known.clone(),
             })
         });
         known.map(field).map_err(|error| to_python(error, &self.request))
@@ -64,8 +64,8 @@ impl Page {
     fn close(&self) -> Result<Option<engine::Page>, EngineError> {
         let mut state = lock(&self.state)?;
         let State::Open(page) = &*state else { return Ok(None) };
-        let known = Known::of(page);
-        let State::Open(page) = std::mem::replace(&mut *state, State::Closed(known)) else { return Ok(None) };
+        let closed = State::Closed(Known::of(page), Box::new(page.summary_so_far()));
+        let State::Open(page) = std::mem::replace(&mut *state, closed) else { return Ok(None) };
         lock(&self.shared)?.page_is_open = false;
         Ok(Some(*page))
     }
@@ -107,9 +107,17 @@ impl Page {
         Ok(PageSummary::new(self.request.clone(), summary))
     }
 
-    /// Close a page whose response broke off; items archived so far stay (see `item_count`, `last_uid`).
-    fn abandon(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.close().map(drop)).map_err(|error| to_python(error, &self.request))
+    /// Close a page whose response broke off, if it is open, and tell what it held; items archived so far stay.
+    fn abandon(&self, py: Python<'_>) -> PyResult<PageSummary> {
+        let held = py.detach(|| {
+            self.close()?;
+            match &*lock(&self.state)? {
+                State::Open(page) => Ok(page.summary_so_far()),
+                State::Closed(_, summary) => Ok((**summary).clone()),
+            }
+        });
+        let summary = held.map_err(|error| to_python(error, &self.request))?;
+        Ok(PageSummary::new(self.request.clone(), summary))
     }
 
     /// `metadata.continue` as soon as it is seen, else None.

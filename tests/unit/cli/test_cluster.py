@@ -54,3 +54,10 @@ def test_down_of_a_cluster_that_is_not_there_does_nothing(clusters: Path) -> Non
     shown = CliRunner().invoke(app, ["down", "--name", "none"])
     assert (shown.exit_code, shown.stderr) == (0, "cluster none: not there, nothing to do\n")
     assert not clusters.exists()
+
+
+def test_an_image_for_a_cluster_without_a_node_is_refused_with_the_way_to_one(clusters: Path, tmp_path: Path) -> None:
+    (tmp_path / "image.tar").touch()
+    shown = CliRunner().invoke(app, ["load-image", str(tmp_path / "image.tar"), "--name", "none"])
+    assert str(shown.exception) == f"{clusters / 'none'}: no node runs; start one by `pinnace cluster up --with-node`"
+    assert not clusters.exists()

@@ -53,6 +53,15 @@ def test_what_is_built_is_not_built_again(tmp_path: Path, calls: Path) -> None:
     assert len(calls.read_text().split()) == 4
 
 
+def test_what_a_node_needs_is_built_only_for_one(tmp_path: Path, calls: Path) -> None:
+    lines: list[str] = []
+    built = binaries.ensure(report=lines.append, cache=tmp_path / "cache")
+    assert [built.path(name).exists() for name in ("pause", "kubelet")] == [False, False]
+    calls.unlink()
+    binaries.ensure(report=lines.append, with_node=True, cache=tmp_path / "cache")
+    assert calls.read_text().split() == [".", "k8s.io/kubernetes/cmd/kubelet"]
+
+
 def test_a_failed_build_never_counts_and_names_the_package_and_the_reason(
     tmp_path: Path, calls: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,13 +13,37 @@ fn options() -> Options<'static> {
     Options { type_meta: Some(("v1", "Pod")), keep_members: false }
 }
 
-/// Where the value ends, and how it is written.
-fn written(bytes: &[u8], parse: impl Fn(&mut Tape) -> Result<usize, PageError>) -> Result<(usize, Vec<u8>), PageError> {
+/// Where a value ends, how it is written, and what it says of itself.
+type Understood = Result<(usize, Vec<u8>, String), PageError>;
+
+fn understood(bytes: &[u8], parse: impl Fn(&mut Tape) -> Result<usize, PageError>) -> Understood {
     let mut tape = Tape::default();
     let end = parse(&mut tape)?;
     let mut out = Vec::new();
     write_tape(&tape, bytes, &mut out);
-    Ok((end, out))
+    Ok((end, out, format!("{:?}", tape.fields())))
+}
+
+/// With what the processor has, and byte by byte.
+fn both(bytes: &[u8]) -> [Understood; 2] {
+    [
+        understood(bytes, |tape| tape.parse(bytes, options())),
+        understood(bytes, |tape| parse_with(Scalar, tape, bytes, options())),
+    ]
+}
+
+#[test]
+fn parsing_of_real_items_with_and_without_avx2_agrees() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/cluster");
+    let mut pages = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let body = std::fs::read(entry.unwrap().path()).unwrap();
+        let [fast, slow] = both(&body);
+        assert!(fast.is_ok());
+        assert_eq!(fast, slow);
+        pages += 1;
+    }
+    assert!(pages > 50, "{pages} golden pages");
 }
 
 /// Bytes of JSON's alphabet, long enough for several blocks, mostly malformed.
@@ -38,8 +62,7 @@ proptest! {
 
     #[test]
     fn parsing_with_and_without_avx2_agrees(bytes in prop_oneof![noise(), long_string()]) {
-        let fast = written(&bytes, |tape| tape.parse(&bytes, options()));
-        let slow = written(&bytes, |tape| parse_with(Scalar, tape, &bytes, options()));
+        let [fast, slow] = both(&bytes);
         prop_assert_eq!(fast, slow);
     }
 

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::lanes::is_special;
+
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// One decoded escape sequence.
@@ -67,7 +69,7 @@ pub fn is_canonical(escape: Escape, bytes: &[u8]) -> bool {
 #[must_use]
 pub fn decode(raw: &[u8]) -> Cow<'_, str> {
     if memchr::memchr(b'\\', raw).is_none() {
-        return String::from_utf8_lossy(raw);
+        return std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed);
     }
     let mut bytes = Vec::with_capacity(raw.len());
     decode_into(raw, &mut bytes);
@@ -112,6 +114,11 @@ fn escape_or_replacement(bytes: &[u8]) -> (char, usize) {
 }
 
 fn encode_plain(utf8: &[u8], out: &mut Vec<u8>) {
+    // Without a branch for each byte the compiler looks at many at once; names and most strings end here.
+    if !utf8.iter().fold(false, |found, &byte| found | is_special(byte)) {
+        out.extend_from_slice(utf8);
+        return;
+    }
     let mut copied = 0;
     for (place, &byte) in utf8.iter().enumerate() {
         let separator = byte == 0xe2 && matches!(utf8.get(place + 1..place + 3), Some([0x80, 0xa8 | 0xa9]));

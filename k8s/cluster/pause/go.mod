@@ -1,0 +1,3 @@
+module pinnace.dev/k8s/cluster/pause
+
+go 1.25.0

@@ -1,0 +1,49 @@
+"""`pinnace backup job`: what the Job's container runs; people run `pinnace backup run`."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from pinnace.cli.options import CLUSTER, OUTPUT, LogFormatOption, LogLevel, LogLevelOption, Name, configure
+
+__all__ = ["job"]
+
+
+def job(
+    name: Name,
+    namespace: Annotated[
+        str, typer.Option(envvar="PINNACE_NAMESPACE", rich_help_panel=CLUSTER, help="Where the Backup is.")
+    ],
+    backup_uid: Annotated[
+        str, typer.Option(envvar="PINNACE_BACKUP_UID", rich_help_panel=CLUSTER, help="The Backup's uid.")
+    ],
+    attempt_id: Annotated[
+        str, typer.Option(envvar="PINNACE_ATTEMPT_ID", rich_help_panel=CLUSTER, help="The pod's uid.")
+    ],
+    compression: Annotated[
+        Literal["fast", "default", "small"],
+        typer.Option(
+            envvar="PINNACE_COMPRESSION",
+            rich_help_panel=OUTPUT,
+            help="fast: the list sets the pace; small: the smallest archive.",
+        ),
+    ] = "default",
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
+) -> None:
+    """Make one Backup that the dispatcher has marked InProgress; its Job runs this.
+
+    Exit code 75: what ended it may be mended by itself, and the Job makes another attempt.
+    """
+    settings = configure(store=None, log_level=log_level or LogLevel.INFO, log_format=log_format)
+
+    from pinnace.backup.run import RunOptions
+    from pinnace.entrypoint.job_process import JobProcess, JobSurroundings
+    from pinnace.kube.client import connect
+
+    process = JobProcess(
+        connect(),
+        JobSurroundings(namespace=namespace, backup_name=name, backup_uid=backup_uid, attempt_id=attempt_id),
+        options=RunOptions(level=compression, log_level=settings.stored_log_level, leaves_log=True),
+    )
+    raise typer.Exit(process.run())

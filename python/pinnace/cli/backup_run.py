@@ -1,0 +1,186 @@
+"""`pinnace backup run`: the flags of `velero backup create`, and how to run it from here."""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from pinnace.cli.options import (
+    CLUSTER,
+    FILTERS,
+    OUTPUT,
+    Format,
+    LogFormatOption,
+    LogLevelOption,
+    Name,
+    StoreUrl,
+    configure,
+)
+from pinnace.cli.output import Output, print_rows, show
+
+if TYPE_CHECKING:
+    from pinnace.backup.run import Outcome
+
+__all__ = ["run"]
+
+BACKUP = "Backup"
+
+
+def _names(what: str, example: str) -> Any:
+    return typer.Option(rich_help_panel=FILTERS, metavar="NAMES", help=f"{what}, as {example}. Globs; repeatable.")
+
+
+def run(
+    name: Name,
+    store: StoreUrl = None,
+    include_namespaces: Annotated[list[str] | None, _names("Only items of these namespaces", "'shop-*'")] = None,
+    exclude_namespaces: Annotated[list[str] | None, _names("No items of these", "kube-system")] = None,
+    include_resources: Annotated[
+        list[str] | None,
+        _names("Only these kinds, by any name that kubectl knows", "pods,deploy,boats.harbour.example"),
+    ] = None,
+    exclude_resources: Annotated[list[str] | None, _names("None of these kinds", "events,leases")] = None,
+    include_cluster_scoped_resources: Annotated[
+        list[str] | None, _names("Of the cluster-scoped kinds these", "storageclasses,customresourcedefinitions")
+    ] = None,
+    exclude_cluster_scoped_resources: Annotated[
+        list[str] | None, _names("Of the cluster-scoped kinds none of these", "nodes")
+    ] = None,
+    include_namespace_scoped_resources: Annotated[
+        list[str] | None, _names("Of the namespaced kinds only these", "configmaps,secrets")
+    ] = None,
+    exclude_namespace_scoped_resources: Annotated[
+        list[str] | None, _names("Of the namespaced kinds none of these", "events")
+    ] = None,
+    include_cluster_resources: Annotated[
+        bool | None,
+        typer.Option(
+            "--include-cluster-resources/--no-include-cluster-resources",
+            rich_help_panel=FILTERS,
+            help="All cluster-scoped kinds, or none; without it those that belong to what is backed up.",
+        ),
+    ] = None,
+    selector: Annotated[
+        str,
+        typer.Option(
+            "--selector",
+            "-l",
+            rich_help_panel=FILTERS,
+            help="Labels that items must have, as app=web,tier!=db,env in (a,b),!old.",
+        ),
+    ] = "",
+    or_selector: Annotated[
+        str,
+        typer.Option(
+            rich_help_panel=FILTERS, help="Selectors of which one must match, as 'app=web or tier in (db,cache)'."
+        ),
+    ] = "",
+    ordered_resources: Annotated[
+        str,
+        typer.Option(rich_help_panel=FILTERS, help="Items to take first, as 'pods=shop/db-0,shop/db-1;nodes=a'."),
+    ] = "",
+    from_file: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=BACKUP,
+            help="A Backup manifest (YAML or JSON) whose spec is taken, as nightly.yaml; no filter flags then.",
+        ),
+    ] = None,
+    ttl: Annotated[
+        str, typer.Option(rich_help_panel=BACKUP, help="How long to keep it, as 720h0m0s (the default).")
+    ] = "",
+    labels: Annotated[
+        str, typer.Option(rich_help_panel=BACKUP, help="Labels of the Backup, as team=shop,env=prod.")
+    ] = "",
+    annotations: Annotated[
+        str, typer.Option(rich_help_panel=BACKUP, help="Annotations of the Backup, as ticket=OPS-1.")
+    ] = "",
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=CLUSTER, help="As kubectl's, else KUBECONFIG, ~/.kube/config or the pod's."),
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option(rich_help_panel=CLUSTER, help="As kubectl's: a context's name.")
+    ] = None,
+    consistency: Annotated[
+        Literal["revision", "kind"],
+        typer.Option(
+            rich_help_panel=CLUSTER,
+            help="revision: every kind at one resourceVersion, where the server allows it; kind: each in itself.",
+        ),
+    ] = "revision",
+    client_page_size: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            rich_help_panel=CLUSTER,
+            help="Items a page, as 500; 0 is unpaged. Without it pages adapt to their cost.",
+        ),
+    ] = None,
+    compression: Annotated[
+        Literal["fast", "default", "small"],
+        typer.Option(rich_help_panel=OUTPUT, help="fast: the list sets the pace; small: the smallest archive."),
+    ] = "default",
+    output: Format = Output.TABLE,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
+) -> None:
+    """Back up a cluster into a store; nothing needs to be installed in the cluster.
+
+    Exit code 4 (PartiallyFailed): the backup is there, and its results name what is missing.
+    """
+    from pinnace.cli import backup_flags
+
+    settings = configure(store=store, log_level=log_level, log_format=log_format)
+    spec = backup_flags.spec_document(
+        {key: value for key, value in locals().items() if key in backup_flags.FILTER_FLAGS}
+    )
+    backup = backup_flags.read_backup(name, spec=spec, labels=labels, annotations=annotations, from_file=from_file)
+
+    from pinnace.backup.run import RunOptions
+    from pinnace.backup.run import run as run_backup
+    from pinnace.cli.backup import open_backup
+    from pinnace.cli.progress_display import RunDisplay
+    from pinnace.kube.client import connect
+
+    opened = open_backup(settings.store, name, for_writing=True)
+    started = time.monotonic()
+    with RunDisplay(settings) as display:
+        outcome = run_backup(
+            backup,
+            client=connect(kubeconfig=kubeconfig, context=context),
+            store=opened,
+            options=RunOptions(
+                consistency=consistency,
+                client_page_size=client_page_size,
+                level=compression,
+                log_level=settings.stored_log_level,
+            ),
+            observer=display,
+        )
+    _show_outcome(outcome, output=output, seconds=time.monotonic() - started, location=opened.location)
+    if settings.log_format == "text":
+        _show_results(outcome)
+    if outcome.results.error_count:
+        raise typer.Exit(4)
+
+
+def _show_outcome(outcome: "Outcome", *, output: Output, seconds: float, location: str) -> None:
+    """Print the Backup for programs, or a table for people."""
+    from pinnace.cli.outcome import outcome_rows
+
+    rows = outcome_rows(outcome, seconds=seconds, location=location)
+    show(outcome.backup.to_document(), output=output, rows=rows, has_header=False)
+
+
+def _show_results(outcome: "Outcome") -> None:
+    """Print errors and warnings to stderr, whatever goes to stdout; as JSON they were log lines already."""
+    from pinnace.cli.outcome import result_rows
+
+    entries = outcome.results.entries()
+    for severity in ("error", "warning"):
+        print_rows(list(result_rows([entry for entry in entries if entry.severity == severity])), file=sys.stderr)
+    if outcome.results.error_count:
+        print(f"the backup is there, but {outcome.results.error_count} errors say what it lacks", file=sys.stderr)

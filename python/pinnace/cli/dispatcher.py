@@ -1,0 +1,67 @@
+"""`pinnace dispatcher`: the process that sends out one Job per Backup."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pinnace.cli.options import LogFormatOption, LogLevel, LogLevelOption, configure
+
+__all__ = ["dispatcher"]
+
+
+def dispatcher(
+    namespace: Annotated[
+        str, typer.Option(envvar="PINNACE_NAMESPACE", help="Where Backups, locations and Jobs are.")
+    ] = "velero",
+    job_image: Annotated[str, typer.Option(envvar="PINNACE_JOB_IMAGE", help="The image of the Jobs.")] = "",
+    identity: Annotated[
+        str, typer.Option(envvar="PINNACE_POD_NAME", help="This replica's name; the pod's name in a cluster.")
+    ] = "",
+    concurrent_backups: Annotated[
+        int, typer.Option(min=1, help="How many Backups may run at once; others wait in phase Queued.")
+    ] = 1,
+    default_backup_storage_location: Annotated[
+        str, typer.Option(help="The location of Backups that name none, if no location is marked as the default.")
+    ] = "default",
+    default_backup_ttl: Annotated[str, typer.Option(help="How long to keep Backups that do not say it.")] = "720h",
+    job_memory: Annotated[str, typer.Option(help="Memory of a Job's pod; request and limit.")] = "192Mi",
+    job_service_account: Annotated[str, typer.Option(help="The service account of the Jobs.")] = "pinnace-backup",
+    leader_election: Annotated[
+        bool, typer.Option("--leader-election/--no-leader-election", help="Off only where one replica can ever run.")
+    ] = True,
+    health_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of /healthz and /readyz.")] = 8081,
+    metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of /metrics.")] = 8085,
+    kubeconfig: Annotated[Path | None, typer.Option(help="As kubectl's; not needed in a pod.")] = None,
+    context: Annotated[str | None, typer.Option(help="As kubectl's.")] = None,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
+) -> None:
+    """Watch Backups and send out one isolated Job for each.
+
+    Several replicas may run: one leads, by a Lease, and another takes over within 15 seconds.
+    """
+    configure(store=None, log_level=log_level or LogLevel.INFO, log_format=log_format)
+
+    import socket
+
+    from pinnace.dispatcher.dispatcher import Dispatcher, DispatcherSettings
+    from pinnace.dispatcher.job import JobSettings
+    from pinnace.errors import UsageError
+    from pinnace.kube.client import connect
+    from pinnace.velero.duration import parse_duration
+    from pinnace.velero.server_defaults import ServerDefaults
+
+    if not job_image:
+        raise UsageError("--job-image: give the image of the Jobs, or set PINNACE_JOB_IMAGE")
+    ttl_seconds = parse_duration(default_backup_ttl, field="--default-backup-ttl")
+    settings = DispatcherSettings(
+        job=JobSettings(namespace=namespace, image=job_image, memory=job_memory, service_account=job_service_account),
+        identity=identity or socket.gethostname(),
+        concurrent_backups=concurrent_backups,
+        defaults=ServerDefaults(storage_location=default_backup_storage_location, backup_ttl_seconds=ttl_seconds),
+        leader_election=leader_election,
+        health_port=health_port,
+        metrics_port=metrics_port,
+    )
+    Dispatcher(connect(kubeconfig=kubeconfig, context=context), settings).run()

@@ -1,0 +1,65 @@
+"""How one list went, as data for results, log and manifest."""
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+
+import orjson
+
+from pinnace.collect.plan import ListRequest
+
+__all__ = ["CollectedList", "Span", "last_key"]
+
+
+@dataclass
+class Span:
+    """A part of a list that was read at one resourceVersion.
+
+    `up_to` is the `namespace/name` of its last item; "" for a list's last span, and where the server does not tell.
+    """
+
+    resource_version: str
+    item_count: int = 0
+    up_to: str = ""
+
+
+@dataclass
+class CollectedList:
+    """How one list went; `error` is a sentence, and the items before it stay in the archive."""
+
+    request: ListRequest
+    consistency: str = "revision"
+    spans: list[Span] = field(default_factory=list)
+    item_count: int = 0
+    page_count: int = 0
+    page_bytes: int = 0
+    error: str = ""
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def revisions(self) -> list[str]:
+        """Every resourceVersion it was read at, in order; more than one after it expired in its middle."""
+        return [span.resource_version for span in self.spans if span.resource_version]
+
+    def add(self, *, resource_version: str, item_count: int, page_bytes: int) -> None:
+        """Count what the archive took of one response."""
+        self.item_count += item_count
+        self.page_bytes += page_bytes
+        if not self.spans or (resource_version and self.spans[-1].resource_version != resource_version):
+            self.spans.append(Span(resource_version))
+        self.spans[-1].item_count += item_count
+
+
+def last_key(continue_token: str, *, namespace: str = "") -> str:
+    """The `namespace/name` after which a continue token goes on; "" where the token is not of the form that we know.
+
+    Tokens mean nothing to clients by contract; what is read here is only told, in the manifest (storage/continue.go).
+    In the list of one namespace they leave that out.
+    """
+    try:
+        padding = "=" * (-len(continue_token) % 4)
+        start = orjson.loads(base64.urlsafe_b64decode(continue_token + padding))["start"]
+    except (binascii.Error, KeyError, TypeError, ValueError):
+        return ""
+    key = str(start).rstrip("\0").strip("/")
+    return f"{namespace}/{key}" if namespace else key

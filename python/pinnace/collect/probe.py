@@ -1,0 +1,167 @@
+"""The first question to each list: how much is there, may it be read, and at which revision."""
+
+import threading
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import orjson
+
+from pinnace.collect.page_size import Expected
+from pinnace.collect.patience import Patience
+from pinnace.collect.plan import ListRequest
+from pinnace.errors import KubeError, ServerUnreachableError
+from pinnace.kube.call import Call
+from pinnace.kube.client import Client, describe
+
+__all__ = ["Probe", "Prober", "Revision"]
+
+_AT_ONCE = 4
+_ENVELOPE_BYTES = 300
+"""Of a list of one item, what is not the item."""
+
+_SMALLEST_ITEM_BYTES = 2048
+"""One item says little of the others: until a page was read, none is taken to be smaller."""
+
+EXACT_REFUSALS = (400, 410, 422, 504)
+"""What servers answer that can't list at a revision: unknown to them, of another etcd, or compacted already."""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """The resourceVersion at which everything is listed; "" lists each kind at its newest."""
+
+    resource_version: str = ""
+
+    def query(self) -> dict[str, str]:
+        """The parameters of a first page."""
+        if not self.resource_version:
+            return {}
+        return {"resourceVersion": self.resource_version, "resourceVersionMatch": "Exact"}
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What `limit=1` told of a list: how many items (an estimate with selectors), or why it can't be read."""
+
+    request: ListRequest
+    item_count: int
+    revision: Revision
+    error: KubeError | None = None
+    is_counted: bool = True
+    """Whether the server counted; it does not where a selector is."""
+
+    bytes_per_item: float = float(_SMALLEST_ITEM_BYTES)
+    warning: str = ""
+
+    @property
+    def expected(self) -> Expected:
+        """What there is to read."""
+        is_cached = not self.revision.resource_version
+        return Expected(self.item_count if self.is_counted else None, self.bytes_per_item, is_cached=is_cached)
+
+    @property
+    def expected_bytes(self) -> float:
+        """The bytes of the whole list; an estimate."""
+        return self.item_count * self.bytes_per_item
+
+
+class Prober:
+    """Asks, several lists at once; leaving it ends what is asked just now."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._ended = threading.Event()
+        self._calls: set[Call] = set()
+
+    def probes(self, requests: Sequence[ListRequest], *, revision: Revision) -> Generator[Probe, None, None]:
+        """Probe in the order given; 401 and a server that is gone raise, other errors stand in the probe."""
+        pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="probe")
+        asked: list[Future[Probe]] = []
+        try:
+            asked = [pool.submit(self.probe, request, revision=revision) for request in requests]
+            for future in asked:
+                yield future.result()
+        finally:
+            self._ended.set()
+            for call in list(self._calls):
+                call.hang_up()
+            pool.shutdown(cancel_futures=True)
+
+    def probe(self, request: ListRequest, *, revision: Revision) -> Probe:
+        """Ask for one item of a list.
+
+        Events (often in an etcd of their own) and aggregated APIs have revisions of their own: they are listed at
+        their newest. A kind that can't be listed at the revision is so too, with a warning.
+        """
+        if request.resource.aggregated or request.resource.plural == "events":
+            revision = Revision()
+        try:
+            return self._ask(request, revision=revision)
+        except KubeError as error:
+            _raise_what_ends_the_run(error)
+            if error.status not in EXACT_REFUSALS or not revision.resource_version:
+                return Probe(request, 0, revision, error)
+            refused = error
+        try:
+            return self._ask(request, revision=Revision(), warning=not_at_revision(revision, refused))
+        except KubeError as error:
+            _raise_what_ends_the_run(error)
+            return Probe(request, 0, Revision(), error)
+
+    def _ask(self, request: ListRequest, *, revision: Revision, warning: str = "") -> Probe:
+        query = {"limit": "1", **request.query(), **revision.query()}
+        body = self._patiently(request, query, is_exact=bool(revision.resource_version))
+        try:
+            answer = orjson.loads(body)
+            metadata = answer.get("metadata") or {}
+            first = len(answer.get("items") or [])
+            rest = int(metadata.get("remainingItemCount") or 0)
+        except (orjson.JSONDecodeError, AttributeError, TypeError, ValueError) as error:
+            described = describe(request.path, query)
+            raise KubeError(request=described, status=200, reason=f"the answer is not a list: {error}") from error
+        is_counted = not metadata.get("continue") or rest > 0
+        return Probe(
+            request,
+            first + (rest if is_counted else 1),
+            revision,
+            is_counted=is_counted,
+            bytes_per_item=float(max(len(body) - _ENVELOPE_BYTES, _SMALLEST_ITEM_BYTES)),
+            warning=warning,
+        )
+
+    def _patiently(self, request: ListRequest, query: dict[str, str], *, is_exact: bool) -> bytes:
+        patience = Patience(is_aggregated=request.resource.aggregated)
+        while True:
+            try:
+                return self._read(request.path, query)
+            except KubeError as error:
+                pause = patience.pause_seconds(error)
+                # A 504 to Exact is most often a revision that this kind's etcd does not know.
+                if pause is None or (is_exact and error.status == 504):
+                    raise
+            patience = patience.after(pause)
+            if self._ended.wait(pause):
+                raise InterruptedError
+
+    def _read(self, path: str, query: dict[str, str]) -> bytes:
+        call = Call()
+        self._calls.add(call)
+        try:
+            if self._ended.is_set():
+                raise InterruptedError
+            with self._client.open(path, query, call=call) as response:
+                return b"".join(response.chunks())
+        finally:
+            call.end()
+            self._calls.discard(call)
+
+
+def not_at_revision(revision: Revision, error: KubeError) -> str:
+    """The warning that a kind is not part of the snapshot."""
+    return f"can't be listed at revision {revision.resource_version}, and is listed at its newest: {error.reason}"
+
+
+def _raise_what_ends_the_run(error: KubeError) -> None:
+    if error.status == 401 or isinstance(error, ServerUnreachableError):
+        raise error

@@ -1,0 +1,1 @@
+"""Sends out one Job per Backup; level-triggered, keeps no state that the cluster does not keep."""

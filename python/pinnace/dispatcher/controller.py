@@ -1,0 +1,184 @@
+"""The Backup controller: informers fill a queue of names, and each name is brought one step further at a time."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pinnace.dispatcher.job import job_name
+from pinnace.dispatcher.next_step import MakeJob, Nothing, Observed, next_step
+from pinnace.dispatcher.queue_order import QueuePlace, queue_places
+from pinnace.dispatcher.steps import Steps
+from pinnace.dispatcher.work_queue import WorkQueue
+from pinnace.errors import PinnaceError
+from pinnace.kube.client import Client
+from pinnace.kube.informer import Informer
+from pinnace.kube.kinds import BACKUPS, JOBS, PODS
+
+__all__ = ["BackupController"]
+
+_POD_SELECTOR = "app.kubernetes.io/name=pinnace,app.kubernetes.io/component=backup"
+_WAITING = ("", "New", "Queued", "ReadyToStart")
+_CATCH_UP_SECONDS = 5.0
+_CATCH_UP_PAUSE_SECONDS = 0.05
+_log = logging.getLogger(__name__)
+
+
+class BackupController:
+    """Keeps no state but copies of what the API server says, and the Backups that were deleted in mid-run."""
+
+    def __init__(
+        self,
+        client: Client,
+        steps: Steps,
+        *,
+        namespace: str,
+        concurrent_backups: int,
+        knows_queue: bool,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._steps = steps
+        self._namespace = namespace
+        self._concurrent_backups = concurrent_backups
+        self._knows_queue = knows_queue
+        self._clock = clock
+        self._queue = WorkQueue()
+        self._deleted: dict[str, dict[str, Any]] = {}
+        self._backups = Informer(
+            client, BACKUPS, namespace=namespace, on_change=self._changed, on_deleted=self._backup_deleted
+        )
+        self._jobs = Informer(
+            client, JOBS, namespace=namespace, on_change=self._dependent_changed, label_selector=_POD_SELECTOR
+        )
+        self._pods = Informer(
+            client, PODS, namespace=namespace, on_change=self._dependent_changed, label_selector=_POD_SELECTOR
+        )
+        self._thread = threading.Thread(target=self._work, name="backups", daemon=True)
+
+    def start(self) -> None:
+        """Begin: Backups that run already are gone on with, since their Jobs live on."""
+        for informer in (self._backups, self._jobs, self._pods):
+            informer.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the step at hand."""
+        self._queue.close()
+        for informer in (self._backups, self._jobs, self._pods):
+            informer.stop()
+        self._thread.join()
+
+    @property
+    def synced(self) -> bool:
+        """Whether all three copies were filled once."""
+        return all(informer.synced for informer in (self._backups, self._jobs, self._pods))
+
+    @property
+    def alive(self) -> bool:
+        """Whether the queue is worked on."""
+        return self._thread.is_alive()
+
+    def _changed(self, backup: Mapping[str, Any]) -> None:
+        """A Backup that changed may be what others in the queue wait for."""
+        self._queue.add(str(backup["metadata"]["name"]))
+        for other in self._backups.list():
+            if _phase(other) in _WAITING:
+                self._queue.add(str(other["metadata"]["name"]))
+
+    def _backup_deleted(self, backup: dict[str, Any]) -> None:
+        if _phase(backup) == "InProgress":
+            self._deleted[str(backup["metadata"]["name"])] = backup
+        self._changed(backup)
+
+    def _dependent_changed(self, dependent: Mapping[str, Any]) -> None:
+        """A Job or a pod changed: its Backup, by owner reference for Jobs, by the Job's name for pods."""
+        for job in self._jobs.list():
+            if job["metadata"]["name"] in (dependent["metadata"]["name"], _job_name_of(dependent)):
+                self._add_owner(job)
+                return
+        self._add_owner(dependent)
+
+    def _add_owner(self, job: Mapping[str, Any]) -> None:
+        for owner in job["metadata"].get("ownerReferences") or ():
+            if owner.get("kind") == "Backup":
+                self._queue.add(str(owner["name"]))
+
+    def _work(self) -> None:
+        while (name := self._queue.get()) is not None:
+            if not self.synced:
+                self._queue.done(name, again_after_seconds=0.2)
+                continue
+            try:
+                again_after_seconds = self._reconcile(name)
+            except PinnaceError as error:
+                pause = self._queue.failed(name)
+                _log.warning("backup %s: %s; tried again in %.1f s", name, error, pause)
+            except Exception:
+                pause = self._queue.failed(name)
+                _log.exception("backup %s: a defect of the dispatcher; tried again in %.1f s", name, pause)
+            else:
+                self._queue.done(name, again_after_seconds=again_after_seconds)
+
+    def _reconcile(self, name: str) -> float | None:
+        observed = self._observe(name)
+        if observed.backup is None and (deleted := self._deleted.get(name)) is not None:
+            if observed.pods:
+                return 2.0
+            self._steps.forget_deleted(deleted)
+            del self._deleted[name]
+        step = next_step(observed)
+        if isinstance(step, Nothing):
+            return step.again_after_seconds
+        _log.info("backup %s: %s", name, step)
+        self._steps.perform(step, observed)
+        if isinstance(step, MakeJob) and observed.backup is not None:
+            self._wait_for_job(job_name(observed.backup))
+        self._steps.metrics.existing(self._backups.list())
+        return None
+
+    def _wait_for_job(self, name: str) -> None:
+        """Until our copy has a Job that was just made: the queue counts by Jobs who has begun."""
+        deadline = time.monotonic() + _CATCH_UP_SECONDS
+        while self._jobs.get(name, namespace=self._namespace) is None and time.monotonic() < deadline:
+            time.sleep(_CATCH_UP_PAUSE_SECONDS)
+
+    def _observe(self, name: str) -> Observed:
+        backup = self._backups.get(name, namespace=self._namespace)
+        subject = backup or self._deleted.get(name)
+        job = None if subject is None else self._jobs.get(job_name(subject), namespace=self._namespace)
+        pods = [] if subject is None else self._pods_of(job_name(subject))
+        place = QueuePlace(0)
+        if backup is not None and job is None and _phase(backup) in _WAITING:
+            places = queue_places(
+                self._backups.list(),
+                existing_namespaces=self._steps.namespaces(),
+                concurrent_backups=self._concurrent_backups,
+                with_jobs=self._names_with_jobs(),
+            )
+            place = places.get(name, place)
+        return Observed(
+            backup=backup,
+            job=job,
+            pods=pods,
+            place=place,
+            now=self._clock(),
+            knows_queue=self._knows_queue,
+            missing_secret=self._steps.missing_secret(job, pods),
+        )
+
+    def _names_with_jobs(self) -> set[str]:
+        owners = (owner for job in self._jobs.list() for owner in job["metadata"].get("ownerReferences") or ())
+        return {str(owner["name"]) for owner in owners if owner.get("kind") == "Backup"}
+
+    def _pods_of(self, name: str) -> list[dict[str, Any]]:
+        return [pod for pod in self._pods.list() if _job_name_of(pod) == name]
+
+
+def _phase(backup: Mapping[str, Any]) -> str:
+    return str((backup.get("status") or {}).get("phase") or "")
+
+
+def _job_name_of(pod: Mapping[str, Any]) -> str:
+    return str((pod["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-name", ""))

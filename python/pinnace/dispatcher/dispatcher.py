@@ -1,0 +1,132 @@
+"""The dispatcher's process: wires the controllers, leads by a Lease, and says whether it lives."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pinnace.dispatcher import health
+from pinnace.dispatcher.controller import BackupController
+from pinnace.dispatcher.installed_crd import read_installed_crd
+from pinnace.dispatcher.job import JobSettings
+from pinnace.dispatcher.location_controller import LocationController
+from pinnace.dispatcher.locations import Locations
+from pinnace.dispatcher.metrics import Metrics
+from pinnace.dispatcher.requests import Requests
+from pinnace.dispatcher.steps import Steps
+from pinnace.errors import LeaseLostError
+from pinnace.kube.client import Client
+from pinnace.kube.events import EventRecorder
+from pinnace.kube.leader_election import Candidate, lead
+from pinnace.velero.installed_crd import known_phases
+from pinnace.velero.server_defaults import ServerDefaults
+
+__all__ = ["Dispatcher", "DispatcherSettings"]
+
+_LEASE_NAME = "pinnace-dispatcher"
+_COMPONENT = "pinnace-dispatcher"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DispatcherSettings:
+    """What an operator decides once; `identity` is the pod's name, ports are TCP, 0 takes a free one."""
+
+    job: JobSettings
+    identity: str
+    concurrent_backups: int = 1
+    defaults: ServerDefaults = field(default_factory=ServerDefaults)
+    leader_election: bool = True
+    health_port: int = 8081
+    metrics_port: int = 8085
+
+
+class Dispatcher:
+    """One replica; of several, one leads and the others wait."""
+
+    def __init__(
+        self,
+        client: Client,
+        settings: DispatcherSettings,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._clock = clock
+        self.metrics = Metrics()
+        self._stopping = threading.Event()
+        self._backups: BackupController | None = None
+        self._locations: LocationController | None = None
+
+    def run(self) -> None:
+        """Work until a signal ends it as an exception; LeaseLostError where another one may lead now."""
+        settings = self._settings
+        servers = [
+            health.serve(port=port, registry=self.metrics.registry, is_alive=self._is_alive, is_ready=self._is_ready)
+            for port in (settings.health_port, settings.metrics_port)
+        ]
+        try:
+            if not settings.leader_election:
+                self._work()
+                return
+            candidate = Candidate(settings.job.namespace, _LEASE_NAME, settings.identity)
+            lead(self._client, candidate, run=self._work, on_lost=self._stopping.set)
+            raise LeaseLostError(namespace=settings.job.namespace, lease_name=_LEASE_NAME)
+        finally:
+            self._stop()
+            for server in servers:
+                server.shutdown()
+
+    def _work(self) -> None:
+        """Start the controllers and stay, since the library takes the end of this call for the end of the work."""
+        settings, namespace = self._settings, self._settings.job.namespace
+        crd = read_installed_crd(self._client)
+        locations = Locations(self._client, namespace=namespace)
+        steps = Steps(
+            self._client,
+            settings=settings.job,
+            requests=Requests(
+                self._client,
+                namespace=namespace,
+                defaults=settings.defaults,
+                locations=locations,
+                crd=crd,
+                clock=self._clock,
+            ),
+            locations=locations,
+            metrics=self.metrics,
+            events=EventRecorder(self._client, namespace=namespace, component=_COMPONENT, host=settings.identity),
+            clock=self._clock,
+        )
+        self._locations = LocationController(
+            locations,
+            metrics=self.metrics,
+            default_name=settings.defaults.storage_location,
+            clock=self._clock,
+        )
+        self._backups = BackupController(
+            self._client,
+            steps,
+            namespace=namespace,
+            concurrent_backups=settings.concurrent_backups,
+            knows_queue="Queued" in (known_phases(crd) or ("Queued",)),
+            clock=self._clock,
+        )
+        _log.info("leading as %s in namespace %s", settings.identity, namespace)
+        self._locations.start()
+        self._backups.start()
+        self._stopping.wait()
+
+    def _stop(self) -> None:
+        self._stopping.set()
+        for controller in (self._backups, self._locations):
+            if controller is not None:
+                controller.stop()
+
+    def _is_alive(self) -> bool:
+        return all(controller is None or controller.alive for controller in (self._backups, self._locations))
+
+    def _is_ready(self) -> bool:
+        return self._backups is None or self._backups.synced

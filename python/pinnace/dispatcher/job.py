@@ -1,0 +1,254 @@
+"""The Job of a Backup, as pure data: a Backup and the settings in, a manifest out."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pinnace.dispatcher.job_overrides import JobOverrides
+from pinnace.dispatcher.termination import CONTAINER_NAME
+from pinnace.velero.label import valid_name
+
+__all__ = [
+    "BACKUP_NAME_LABEL",
+    "CREDENTIALS_FOLDER",
+    "CREDENTIALS_VOLUME",
+    "EXIT_ANOTHER_ATTEMPT",
+    "JobSettings",
+    "StoreAccess",
+    "job_manifest",
+    "job_name",
+    "rights",
+]
+
+BACKUP_NAME_LABEL = "velero.io/backup-name"
+CREDENTIALS_FOLDER = "/credentials"
+CREDENTIALS_VOLUME = "credentials"
+EXIT_ANOTHER_ATTEMPT = 75
+"""EX_TEMPFAIL: the bucket or the API server was away; what a later attempt may find mended."""
+
+_EXIT_FATAL = (1, 2, 3, 4, 5, 6)
+"""Pinnace's own exit codes: another attempt would end in the same way, and the Job has said why."""
+
+_NAME_CHARACTERS = 52
+_HASH_CHARACTERS = 10
+"""63 in all, since the Job's name is also a label value."""
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """What an operator decides for all Jobs; memory is a constant of the design, so requests equal limits."""
+
+    namespace: str
+    image: str
+    image_pull_policy: str = "IfNotPresent"
+    service_account: str = "pinnace-backup"
+    memory: str = "192Mi"
+    cpu: str = "1"
+    attempts: int = 3
+    deadline_seconds: int = 4 * 3600
+    grace_seconds: int = 30
+    not_ready_toleration_seconds: int = 30
+    overrides: JobOverrides = field(default_factory=JobOverrides)
+
+    def with_overrides(self, overrides: JobOverrides) -> "JobSettings":
+        """The same settings with what the operator's ConfigMap says just now."""
+        return replace(self, overrides=overrides)
+
+
+@dataclass(frozen=True)
+class StoreAccess:
+    """The Secret with the location's credentials; without a name the pod's own identity is used (IRSA and the like)."""
+
+    secret_name: str = ""
+    secret_key: str = ""
+
+
+def job_name(backup: Mapping[str, Any]) -> str:
+    """Name the Job: a second create is a no-op, and a Backup deleted and created again gets its own, by its uid."""
+    metadata = backup["metadata"]
+    digest = hashlib.sha256(str(metadata["uid"]).encode()).hexdigest()[:_HASH_CHARACTERS]
+    head = str(metadata["name"]).replace(".", "-")[:_NAME_CHARACTERS].rstrip("-")
+    return f"{head}-{digest}"
+
+
+def job_manifest(backup: Mapping[str, Any], *, settings: JobSettings, access: StoreAccess) -> dict[str, Any]:
+    """Make the Job, suspended: it is resumed once the Backup says InProgress, so that a crash between is seen."""
+    metadata = backup["metadata"]
+    labels = {
+        "app.kubernetes.io/name": "pinnace",
+        "app.kubernetes.io/component": "backup",
+        BACKUP_NAME_LABEL: valid_name(str(metadata["name"])),
+    }
+    overrides = settings.overrides
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": job_name(backup),
+            "namespace": settings.namespace,
+            "labels": {**overrides.labels, **labels},
+            "annotations": dict(overrides.annotations),
+            "ownerReferences": [_owner(backup)],
+        },
+        "spec": {
+            "suspend": True,
+            "backoffLimit": (overrides.attempts or settings.attempts) - 1,
+            "activeDeadlineSeconds": overrides.deadline_seconds or settings.deadline_seconds,
+            # Two live attempts must not both write: the next pod starts when the last one has ended.
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {"rules": _failure_rules()},
+            "template": {
+                "metadata": {
+                    "labels": {**overrides.pod_labels, **labels},
+                    "annotations": dict(overrides.pod_annotations),
+                },
+                "spec": _pod_spec(backup, settings=settings, access=access),
+            },
+        },
+    }
+
+
+def rights(backup: Mapping[str, Any], *, settings: JobSettings, job: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """The Role and RoleBinding that let this Job, and while it lives, patch its own Backup."""
+    owner = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "name": job["metadata"]["name"],
+        "uid": job["metadata"]["uid"],
+    }
+    metadata = {
+        "name": f"pinnace-{job['metadata']['name']}",
+        "namespace": settings.namespace,
+        "ownerReferences": [owner],
+        "labels": {"app.kubernetes.io/name": "pinnace"},
+    }
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": metadata,
+        "rules": [
+            {
+                "apiGroups": ["velero.io"],
+                "resources": ["backups"],
+                "resourceNames": [backup["metadata"]["name"]],
+                "verbs": ["get", "patch"],
+            }
+        ],
+    }
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": metadata["name"]},
+        "subjects": [{"kind": "ServiceAccount", "name": settings.service_account, "namespace": settings.namespace}],
+    }
+    return role, binding
+
+
+def _owner(backup: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "velero.io/v1",
+        "kind": "Backup",
+        "name": backup["metadata"]["name"],
+        "uid": backup["metadata"]["uid"],
+        "controller": True,
+        # Not set: blockOwnerDeletion needs the right to update finalizers of Backups.
+    }
+
+
+def _failure_rules() -> list[dict[str, Any]]:
+    """The first rule that matches decides.
+
+    A disrupted pod (eviction, drain, node loss) counts as one attempt whatever its process ended with, since a node
+    that goes away breaks requests before it stops the process. Then a fatal exit code ends the Job; SIGKILL and the
+    like match no rule and count as one attempt.
+    """
+    return [
+        {"action": "Count", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        {
+            "action": "FailJob",
+            "onExitCodes": {"containerName": CONTAINER_NAME, "operator": "In", "values": list(_EXIT_FATAL)},
+        },
+    ]
+
+
+def _pod_spec(backup: Mapping[str, Any], *, settings: JobSettings, access: StoreAccess) -> dict[str, Any]:
+    overrides = settings.overrides
+    not_ready = [
+        {
+            "key": f"node.kubernetes.io/{taint}",
+            "operator": "Exists",
+            "effect": "NoExecute",
+            "tolerationSeconds": settings.not_ready_toleration_seconds,
+        }
+        for taint in ("not-ready", "unreachable")
+    ]
+    spec: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "serviceAccountName": settings.service_account,
+        "terminationGracePeriodSeconds": settings.grace_seconds,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "runAsGroup": 65532,
+            "fsGroup": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "tolerations": not_ready,
+        "containers": [_container(backup, settings=settings, access=access)],
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}, *_credentials_volumes(access)],
+    }
+    spec |= {key: value for key, value in overrides.pod_spec.items() if key != "tolerations"}
+    spec["tolerations"] = [*not_ready, *overrides.pod_spec.get("tolerations", ())]
+    return spec
+
+
+def _container(backup: Mapping[str, Any], *, settings: JobSettings, access: StoreAccess) -> dict[str, Any]:
+    overrides = settings.overrides
+    mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the mount of an emptyDir, not a shared folder
+    if access.secret_name:
+        mounts.append({"name": CREDENTIALS_VOLUME, "mountPath": CREDENTIALS_FOLDER, "readOnly": True})  # type: ignore[dict-item]
+    return {
+        "name": CONTAINER_NAME,
+        "image": settings.image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "args": ["backup", "job", str(backup["metadata"]["name"])],
+        "env": [
+            {"name": "PINNACE_NAMESPACE", "value": settings.namespace},
+            {"name": "PINNACE_BACKUP_UID", "value": str(backup["metadata"]["uid"])},
+            {"name": "PINNACE_ATTEMPT_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+            *overrides.env,
+        ],
+        "resources": _resources(settings),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        # What the process says of its end; where it can't say anything, its last lines.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": mounts,
+    }
+
+
+def _resources(settings: JobSettings) -> dict[str, Any]:
+    given = settings.overrides.resources
+    limits = {"memory": settings.memory, "cpu": settings.cpu, **given.get("limits", {})}
+    requests = {**limits, **given.get("requests", {})}
+    return {"requests": _without_null(requests), "limits": _without_null(limits)}
+
+
+def _without_null(quantities: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: quantity for name, quantity in quantities.items() if quantity is not None}
+
+
+def _credentials_volumes(access: StoreAccess) -> list[dict[str, Any]]:
+    if not access.secret_name:
+        return []
+    # Mounted as a folder, not by subPath: the kubelet then updates the file when the Secret changes.
+    items = [{"key": access.secret_key, "path": "cloud"}]
+    return [
+        {"name": CREDENTIALS_VOLUME, "secret": {"secretName": access.secret_name, "items": items, "defaultMode": 0o440}}
+    ]

@@ -1,0 +1,85 @@
+"""BackupStorageLocations: their documents, the Secrets they name, and the stores behind them."""
+
+import base64
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pinnace.dispatcher.job import StoreAccess
+from pinnace.errors import LocationError
+from pinnace.kube.client import Client
+from pinnace.kube.kinds import BACKUP_STORAGE_LOCATIONS, SECRETS
+from pinnace.kube.objects import Objects
+from pinnace.store.location import open_location
+from pinnace.store.object_store import ObjectStore
+
+__all__ = ["Locations"]
+
+_DEFAULT_SECRET = "cloud-credentials"  # noqa: S105 - a name
+_DEFAULT_KEY = "cloud"
+"""What Velero mounts for locations that name no credential."""
+
+
+class Locations:
+    """The locations of one namespace; nothing is kept between calls, so that a changed Secret counts at once."""
+
+    def __init__(self, client: Client, *, namespace: str) -> None:
+        self._locations = Objects(client, BACKUP_STORAGE_LOCATIONS, namespace=namespace)
+        self._secrets = Objects(client, SECRETS, namespace=namespace)
+        # botocore reads credentials from files only; these hold what the Secrets held when they were last asked for.
+        self._folder = tempfile.TemporaryDirectory(prefix="pinnace-credentials-")
+
+    def documents(self) -> list[dict[str, Any]]:
+        """All of them; a namespace has a few."""
+        return self._locations.list()
+
+    def patch(self, location: Mapping[str, Any], patch: Mapping[str, Any]) -> None:
+        """Change the given fields."""
+        self._locations.merge_patch(location["metadata"]["name"], patch)
+
+    def open(self, name: str) -> ObjectStore:
+        """Open the store of a location; LocationError where it or its Secret is missing, UsageError for its options."""
+        document = self._locations.get(name)
+        if document is None:
+            raise LocationError(location_name=name, reason="it does not exist")
+        return self.open_document(document)
+
+    def open_document(self, document: Mapping[str, Any]) -> ObjectStore:
+        """Open the store of a location that was read already."""
+        name = str(document["metadata"]["name"])
+        access = self._access(document)
+        file = None
+        if access.secret_name:
+            file = Path(self._folder.name) / f"{access.secret_name}.{access.secret_key}"
+            file.touch(mode=0o600)
+            file.write_bytes(self._secret_value(access, location_name=name))
+        reference = ((document.get("spec") or {}).get("objectStorage") or {}).get("caCertRef") or {}
+        ca_cert = b""
+        if reference.get("name"):
+            ca_access = StoreAccess(str(reference["name"]), str(reference.get("key") or ""))
+            ca_cert = self._secret_value(ca_access, location_name=name)
+        return open_location(document, credentials_file=file, ca_cert=ca_cert)
+
+    def access(self, name: str) -> StoreAccess:
+        """Say what the Job mounts for a location."""
+        document = self._locations.get(name)
+        if document is None:
+            raise LocationError(location_name=name, reason="it does not exist")
+        return self._access(document)
+
+    def _access(self, document: Mapping[str, Any]) -> StoreAccess:
+        credential = (document.get("spec") or {}).get("credential") or {}
+        if credential.get("name"):
+            return StoreAccess(str(credential["name"]), str(credential.get("key") or _DEFAULT_KEY))
+        if self._secrets.get(_DEFAULT_SECRET) is not None:
+            return StoreAccess(_DEFAULT_SECRET, _DEFAULT_KEY)
+        return StoreAccess()
+
+    def _secret_value(self, access: StoreAccess, *, location_name: str) -> bytes:
+        secret = self._secrets.get(access.secret_name)
+        value = ((secret or {}).get("data") or {}).get(access.secret_key)
+        if value is None:
+            what = "does not exist" if secret is None else f"has no key {access.secret_key}"
+            raise LocationError(location_name=location_name, reason=f"Secret {access.secret_name} {what}")
+        return base64.b64decode(value)

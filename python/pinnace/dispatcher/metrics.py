@@ -1,0 +1,125 @@
+"""The metrics of Velero's dashboards and alerts under Velero's names, and a few of our own (metrics.go)."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+from pinnace.dispatcher.termination import Termination
+
+__all__ = ["Metrics"]
+
+_DURATION_BUCKETS = (60, 300, 600, 900, 1800, 3600, 7200, 10800, 14400)
+_SCHEDULE_LABEL = "velero.io/schedule-name"
+
+
+class Metrics:
+    """All families of one dispatcher; series of Backups without a schedule are there from the start, as in Velero."""
+
+    def __init__(self) -> None:
+        # The library's own `_created` series have no counterpart in Velero, and double what a Prometheus stores.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self._attempt = self._counter("velero_backup_attempt", "Backups that were begun.")
+        self._success = self._counter("velero_backup_success", "Backups that ended as Completed.")
+        self._partial_failure = self._counter("velero_backup_partial_failure", "Backups that ended as PartiallyFailed.")
+        self._failure = self._counter("velero_backup_failure", "Backups that ended as Failed.")
+        self._validation_failure = self._counter("velero_backup_validation_failure", "Backups whose spec was refused.")
+        self._warnings = self._counter("velero_backup_warning", "Warnings of all backups.")
+        self._duration = Histogram(
+            "velero_backup_duration_seconds", "From start to end, in seconds.", ["schedule"],
+            buckets=_DURATION_BUCKETS, registry=self.registry,
+        )  # fmt: skip
+        self._tarball_bytes = self._gauge("velero_backup_tarball_size_bytes", "Size of the last archive.")
+        self._items = self._gauge("velero_backup_items_total", "Items of the last backup.")
+        self._item_errors = self._gauge("velero_backup_items_errors", "Errors of the last backup.")
+        self._last_success = self._gauge("velero_backup_last_successful_timestamp", "End of the last Completed backup.")
+        self._last_status = self._gauge("velero_backup_last_status", "1 if the last backup ended as Completed, else 0.")
+        self._total = Gauge("velero_backup_total", "Backups that exist.", registry=self.registry)
+        self._location = Gauge(
+            "velero_backup_location_status_gauge", "1 if the location is Available, else 0.",
+            ["backup_location_name"], registry=self.registry,
+        )  # fmt: skip
+        self._job_attempts = Counter(
+            "pinnace_job_attempts", "Ended attempts of Jobs.", ["outcome"], registry=self.registry
+        )
+        self._list_seconds = self._gauge("pinnace_backup_list_seconds", "Time in which the last backup listed.")
+        self._page_bytes = self._gauge("pinnace_backup_page_bytes", "Bytes of list responses of the last backup.")
+        self._throttled = self._counter("pinnace_backup_throttled", "Requests that the API server answered with 429.")
+        self._last_success_at: dict[str, datetime] = {}
+        self._begin_without_schedule()
+
+    def begun(self, backup: Mapping[str, Any]) -> None:
+        """A Backup became InProgress."""
+        self._attempt.labels(_schedule(backup)).inc()
+
+    def refused(self, backup: Mapping[str, Any]) -> None:
+        """A Backup became FailedValidation; Velero 1.9 never counts these."""
+        self._validation_failure.labels(_schedule(backup)).inc()
+
+    def ended(self, backup: Mapping[str, Any], termination: Termination) -> None:
+        """A Backup reached its last phase; counted once, when its Job is recorded."""
+        schedule, status = _schedule(backup), backup.get("status") or {}
+        phase = status.get("phase")
+        counter = {"Completed": self._success, "PartiallyFailed": self._partial_failure}.get(str(phase), self._failure)
+        counter.labels(schedule).inc()
+        self._last_status.labels(schedule).set(1 if phase == "Completed" else 0)
+        self._warnings.labels(schedule).inc(int(status.get("warnings") or 0))
+        self._items.labels(schedule).set(int((status.get("progress") or {}).get("itemsBackedUp") or 0))
+        self._item_errors.labels(schedule).set(int(status.get("errors") or 0))
+        if started_and_ended := _times(status):
+            started, ended = started_and_ended
+            self._duration.labels(schedule).observe(int((ended - started).total_seconds()))
+            if phase == "Completed":
+                self._succeeded(schedule, ended)
+        if termination.archive_bytes:
+            self._tarball_bytes.labels(schedule).set(termination.archive_bytes)
+            self._page_bytes.labels(schedule).set(termination.page_bytes)
+            self._list_seconds.labels(schedule).set(termination.list_seconds)
+        self._throttled.labels(schedule).inc(termination.throttled_count)
+        self._job_attempts.labels("succeeded" if phase != "Failed" else "failed").inc()
+
+    def retried(self) -> None:
+        """An attempt ended and another is made."""
+        self._job_attempts.labels("retried").inc()
+
+    def existing(self, backups: Iterable[Mapping[str, Any]]) -> None:
+        """Count the Backups that exist, and find the last success of each schedule, which a restart forgot."""
+        count = 0
+        for backup in backups:
+            count += 1
+            status = backup.get("status") or {}
+            if status.get("phase") == "Completed" and (times := _times(status)):
+                self._succeeded(_schedule(backup), times[1])
+        self._total.set(count)
+
+    def location(self, name: str, *, is_available: bool) -> None:
+        """A BackupStorageLocation was validated."""
+        self._location.labels(name).set(1 if is_available else 0)
+
+    def _begin_without_schedule(self) -> None:
+        """Make the series that an alert compares with, as Velero does: nothing ended badly yet."""
+        ends = (self._success, self._partial_failure, self._failure, self._validation_failure)
+        for family in (self._attempt, *ends, self._warnings, self._items, self._item_errors):
+            family.labels("")
+        self._last_status.labels("").set(1)
+
+    def _succeeded(self, schedule: str, ended: datetime) -> None:
+        self._last_success_at[schedule] = max(self._last_success_at.get(schedule, ended), ended)
+        self._last_success.labels(schedule).set(int(self._last_success_at[schedule].timestamp()))
+
+    def _counter(self, name: str, text: str) -> Counter:
+        return Counter(name, text, ["schedule"], registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, ["schedule"], registry=self.registry)
+
+
+def _schedule(backup: Mapping[str, Any]) -> str:
+    return str((backup["metadata"].get("labels") or {}).get(_SCHEDULE_LABEL, ""))
+
+
+def _times(status: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
+    started, ended = status.get("startTimestamp"), status.get("completionTimestamp")
+    return (datetime.fromisoformat(started), datetime.fromisoformat(ended)) if started and ended else None

@@ -1,0 +1,67 @@
+"""Writes `status.progress` of a Backup while it is made: at most once a second, and never in the way of the data."""
+
+import logging
+import threading
+from types import TracebackType
+from typing import Self
+
+from pinnace.backup.progress import Observer
+from pinnace.errors import KubeError
+from pinnace.kube.objects import Objects
+
+__all__ = ["StatusReporter"]
+
+_SECONDS = 1.0
+"""As Velero: a new value is written at most this often."""
+
+_log = logging.getLogger(__name__)
+
+
+class StatusReporter(Observer):
+    """Sends the newest counts from a thread of its own; one that can't be sent is followed by a newer one."""
+
+    def __init__(self, backups: Objects, backup_name: str, *, seconds: float = _SECONDS) -> None:
+        self._backups = backups
+        self._backup_name = backup_name
+        self._seconds = seconds
+        self._total = 0
+        self._done = 0
+        self._sent = (-1, -1)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="progress", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def planned(self, *, kind_count: int, list_count: int, item_count: int) -> None:
+        """The total is known; an estimate with selectors."""
+        del kind_count, list_count
+        self._total = item_count
+
+    def progressed(self, *, group_resource: str, item_count: int, page_bytes: int) -> None:
+        """A page was archived."""
+        del group_resource, page_bytes
+        self._done = item_count
+
+    def _work(self) -> None:
+        while not self._stopped.wait(self._seconds):
+            self._send()
+
+    def _send(self) -> None:
+        counts = (max(self._total, self._done), self._done)
+        if counts == self._sent:
+            return
+        progress = {"totalItems": counts[0], "itemsBackedUp": counts[1]}
+        try:
+            self._backups.merge_patch(self._backup_name, {"status": {"progress": progress}})
+        except KubeError as error:
+            _log.info("progress can't be written: %s", error)
+        else:
+            self._sent = counts

@@ -1,0 +1,31 @@
+"""The kinds that the dispatcher and the Job read and write."""
+
+from pinnace.kube.objects import Kind
+
+__all__ = [
+    "BACKUPS",
+    "BACKUP_STORAGE_LOCATIONS",
+    "CONFIG_MAPS",
+    "EVENTS",
+    "JOBS",
+    "LEASES",
+    "NAMESPACES",
+    "PODS",
+    "ROLES",
+    "ROLE_BINDINGS",
+    "SECRETS",
+    "VOLUME_SNAPSHOT_LOCATIONS",
+]
+
+BACKUPS = Kind("velero.io/v1", "backups")
+BACKUP_STORAGE_LOCATIONS = Kind("velero.io/v1", "backupstoragelocations")
+VOLUME_SNAPSHOT_LOCATIONS = Kind("velero.io/v1", "volumesnapshotlocations")
+JOBS = Kind("batch/v1", "jobs")
+PODS = Kind("v1", "pods")
+SECRETS = Kind("v1", "secrets")
+CONFIG_MAPS = Kind("v1", "configmaps")
+EVENTS = Kind("v1", "events")
+NAMESPACES = Kind("v1", "namespaces")
+LEASES = Kind("coordination.k8s.io/v1", "leases")
+ROLES = Kind("rbac.authorization.k8s.io/v1", "roles")
+ROLE_BINDINGS = Kind("rbac.authorization.k8s.io/v1", "rolebindings")

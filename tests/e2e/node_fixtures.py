@@ -1,0 +1,72 @@
+"""One cluster with a node for the session, pinnace's image on it, and an S3 server that pods can reach."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e import image
+from e2e.node_cluster import NodeCluster
+from integration.cluster_fixtures import cluster_folder, end_leftovers
+from integration.s3_server import SeaweedServer
+from pinnace.cluster import local_cluster, node_requirements
+from pinnace.errors import ClusterError
+
+__all__ = ["namespace_name"]
+
+
+@pytest.fixture(scope="session")
+def node_machine() -> None:
+    """Skips where no node can run or no image be built, and says why; PINNACE_E2E=require makes that a failure."""
+    reason = _what_is_missing()
+    if reason and os.environ.get("PINNACE_E2E") == "require":
+        pytest.fail(reason)
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def image_archive(node_machine: None) -> Path:
+    """A docker archive of pinnace's image."""
+    return image.archive()
+
+
+@pytest.fixture(scope="session")
+def node_cluster(image_archive: Path) -> Iterator[NodeCluster]:
+    """The session's cluster with a node that has the image."""
+    end_leftovers()
+    with cluster_folder() as folder:
+        cluster = local_cluster.up(folder, nodes=1, report=print)
+        local_cluster.load_image(folder, archive=image_archive)
+        yield NodeCluster(cluster=cluster, image=image.IMAGE)
+
+
+@pytest.fixture(scope="session")
+def pod_s3_server(node_cluster: NodeCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedServer]:
+    """A running S3 server at the node's address: `.url` and `.store_url()` work in pods and here."""
+    server = SeaweedServer(tmp_path_factory.mktemp("weed-for-pods"), address=node_cluster.address)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def namespace_name(node_cluster: NodeCluster, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A new namespace with restricted pod security, deleted afterwards."""
+    name = request.node.name.removeprefix("test_").replace("_", "-").split("[")[0][:50].strip("-")
+    node_cluster.make_namespace(name)
+    yield name
+    node_cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def _what_is_missing() -> str:
+    try:
+        node_requirements.check()
+    except ClusterError as error:
+        return str(error)
+    if missing := image.missing_tools():
+        return f"{', '.join(missing)}: not found, no image can be built; `just node-packages` installs them on Debian"
+    return ""

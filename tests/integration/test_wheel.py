@@ -1,0 +1,50 @@
+"""The wheel that `./just wheel` builds installs into an empty environment and runs there."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = ["backup", "cluster", "version"]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs of a new environment that has only the wheel and what it requires."""
+    _run(str(ROOT / "just"), "wheel")
+    (wheel,) = (ROOT / "dist").glob(f"pinnace-*-cp311-abi3-manylinux_2_28_{_machine()}.whl")
+    environment = tmp_path_factory.mktemp("wheel") / "venv"
+    uv = str(Path(sys.executable).with_name("uv"))
+    _run(uv, "venv", "--quiet", str(environment))
+    _run(uv, "pip", "install", "--quiet", f"--python={environment}/bin/python", str(wheel))
+    return environment / "bin"
+
+
+def test_the_installed_command_says_its_version(installed: Path) -> None:
+    lines = _run(str(installed / "pinnace"), "version").splitlines()
+    shown = {line.split()[0]: line.split()[-1] for line in lines}
+    assert list(shown) == ["what", "commit", "deflate", "deflate_version", "profile", "target", "version"]
+    assert (shown["profile"], shown["target"]) == ("release", f"{_machine()}-unknown-linux-gnu")
+
+
+def test_the_installed_command_lists_its_commands(installed: Path) -> None:
+    helped = _run(str(installed / "pinnace"), "--help")
+    assert [command for command in COMMANDS if f" {command} " not in helped] == []
+
+
+def test_the_wheel_alone_says_that_the_local_cluster_needs_a_checkout(installed: Path) -> None:
+    done = subprocess.run([installed / "pinnace", "cluster", "build"], capture_output=True, check=False, text=True)
+    assert done.returncode == 1
+    assert "the local cluster needs a checkout of pinnace, not only the wheel" in done.stderr
+
+
+def _machine() -> str:
+    return subprocess.run(["uname", "-m"], capture_output=True, check=True, text=True).stdout.strip()
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
+    return done.stdout

@@ -1,0 +1,122 @@
+"""A small real backup without a cluster: golden pages through the engine into a folder."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pinnace.backup import documents
+from pinnace.backup.archive_sink import ArchiveSink
+from pinnace.backup.log import VeleroLog
+from pinnace.backup.prepare import Prepared
+from pinnace.backup.progress import Observer
+from pinnace.collect.collected_list import CollectedList, Span
+from pinnace.collect.plan import ListRequest
+from pinnace.collect.probe import Revision
+from pinnace.engine import Archive
+from pinnace.kube.discovery import ApiResource
+from pinnace.store.backup_store import BackupStore
+from pinnace.store.filesystem import FilesystemStore
+from pinnace.velero import encode
+from pinnace.velero.backup import Backup, BackupSpec
+from pinnace.velero.includes_excludes import select_namespaces
+from pinnace.velero.results import Results
+
+__all__ = ["CONFIG_MAPS", "GOLDEN", "NOW", "golden_store", "page_of", "write_backup"]
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+NOW = datetime(2026, 11, 25, 3, 0, 0, tzinfo=UTC)
+CONFIG_MAPS = ApiResource(group="", version="v1", kind="ConfigMap", plural="configmaps", namespaced=True)
+_GOLDEN_LISTS = (
+    (CONFIG_MAPS, "api__v1__namespaces__golden-a__configmaps"),
+    (
+        ApiResource(group="apps", version="v1", kind="Deployment", plural="deployments", namespaced=True),
+        "apis__apps__v1__namespaces__golden-a__deployments",
+    ),
+    (
+        ApiResource(group="harbour.example", version="v1", kind="Boat", plural="boats", namespaced=True),
+        "apis__harbour.example__v1__namespaces__golden-a__boats",
+    ),
+    (
+        ApiResource(
+            group="storage.k8s.io", version="v1", kind="StorageClass", plural="storageclasses", namespaced=False
+        ),
+        "apis__storage.k8s.io__v1__storageclasses",
+    ),
+)
+
+
+def golden_store() -> FilesystemStore:
+    """What Velero 1.18.1 wrote; to be read only."""
+    return FilesystemStore(GOLDEN / "bucket")
+
+
+def page_of(*items: dict[str, Any], kind: str = "ConfigMap") -> bytes:
+    """A list response."""
+    return json.dumps({"kind": f"{kind}List", "metadata": {"resourceVersion": "7"}, "items": items}).encode()
+
+
+def write_backup(
+    folder: Path,
+    *,
+    name: str = "small",
+    pages: list[tuple[ApiResource, bytes]] | None = None,
+    results: Results | None = None,
+    log_level: str = "info",
+) -> BackupStore:
+    """Write a whole backup of the pages (golden ones if not given)."""
+    store = BackupStore(FilesystemStore(folder), name)
+    if pages is None:
+        pages = [(resource, (GOLDEN / "cluster" / f"{file}.json").read_bytes()) for resource, file in _GOLDEN_LISTS]
+    backup = Backup(name=name)
+    with VeleroLog(store.open(store.keys.log), backup=backup, clock=lambda: NOW, level=log_level) as log:
+        recorded = results or Results(log.entry)
+        archive = Archive(level="default", mtime_seconds=1_700_000_000, threads=1)
+        with ArchiveSink(archive, store, observer=Observer(), log=log, results=recorded) as sink:
+            lists = [_list(sink, resource, body) for resource, body in pages]
+            _commit(store, backup, sink=sink, log=log, lists=lists, results=recorded)
+    return store
+
+
+def _list(sink: ArchiveSink, resource: ApiResource, body: bytes) -> CollectedList:
+    request = ListRequest(resource)
+    page = sink.open(request, described=f"GET {request.path}", skip_items=0, skip_uid=None)
+    page.feed(body)
+    sink.fed()
+    summary = page.finish()
+    sink.finished(request, summary)
+    return CollectedList(request, spans=[Span("7")], item_count=summary.written_count, page_count=1)
+
+
+def _commit(
+    store: BackupStore,
+    backup: Backup,
+    *,
+    sink: ArchiveSink,
+    log: VeleroLog,
+    lists: list[CollectedList],
+    results: Results,
+) -> None:
+    digest = sink.finish()
+    log.commit()
+    sink.commit()
+    finished = backup.with_status(
+        phase="PartiallyFailed" if results.error_count else "Completed",
+        start_timestamp="2026-11-25T03:00:00Z",
+        errors=results.error_count,
+        warnings=results.warning_count,
+        total_items=digest.item_count,
+        items_backed_up=digest.item_count,
+    )
+    metadata = encode.indented(finished.to_document())
+    bodies = documents.companions(store.keys, results)
+    objects = {key: documents.digest_of(body) for key, body in {**bodies, store.keys.metadata: metadata}.items()}
+    objects |= {store.keys.log: log.digest, store.keys.resource_list: sink.resource_list_digest}
+    spec = BackupSpec()
+    prepared = Prepared(
+        (), Revision("7"), (), None, {}, select_namespaces(spec, existing=[], exclude_labelled=[]), spec
+    )
+    manifest = documents.manifest(finished, digest, prepared=prepared, lists=lists, objects=objects)
+    for key, body in {**bodies, store.keys.manifest: encode.gzipped(encode.compact(manifest))}.items():
+        store.put(key, body)
+    store.commit_metadata(metadata)
