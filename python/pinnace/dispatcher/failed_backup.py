@@ -1,8 +1,10 @@
 """What is done in the bucket for a backup whose Job can't: was it committed? Clear it, and keep the last lines."""
 
 import gzip
+import json
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -12,6 +14,7 @@ from pinnace.errors import BackupNotFoundError, KubeError, PinnaceError
 from pinnace.kube.client import Client
 from pinnace.kube.kinds import PODS
 from pinnace.store.backup_store import BackupStore
+from pinnace.velero.timestamps import timestamp
 
 __all__ = ["FailedBackup"]
 
@@ -42,8 +45,10 @@ class FailedBackup:
         status: dict[str, Any] = document.get("status") or {}
         return status
 
-    def clear(self, backup: Mapping[str, Any], *, pod_name: str = "") -> None:
-        """Abort its uploads and remove its objects; keep the pod's last lines as its log if it has no log of its own.
+    def clear(self, backup: Mapping[str, Any], *, pod_name: str = "", reason: str = "") -> None:
+        """Abort its uploads and remove its objects; with a reason, leave a log if the Job could not.
+
+        The log is what the pod printed last, if it still can be read, and the reason as the last line.
 
         A bucket that can't be reached must not keep the Backup from its phase: a later run of the name, or
         `pinnace backup cleanup`, clears it.
@@ -51,10 +56,16 @@ class FailedBackup:
         try:
             store = self._store(backup)
             store.discard(keep_log=True)
-            if pod_name and not store.has_log() and (lines := self._last_lines(pod_name)):
-                store.put(store.keys.log, gzip.compress(lines, mtime=0))
+            if reason and not store.has_log():
+                lines = self._last_lines(pod_name) if pod_name else b""
+                store.put(store.keys.log, gzip.compress(lines + self._last_line(backup, reason), mtime=0))
         except PinnaceError as error:
             _log.warning("backup %s: its location can't be cleared: %s", backup["metadata"]["name"], error)
+
+    def _last_line(self, backup: Mapping[str, Any], reason: str) -> bytes:
+        now, name = timestamp(datetime.now(UTC)), f"{self._namespace}/{backup['metadata']['name']}"
+        quoted = json.dumps(reason, ensure_ascii=False)
+        return f'time="{now}" level=error msg="backup failed" backup={name} error={quoted}\n'.encode()
 
     def _last_lines(self, pod_name: str) -> bytes:
         path = f"{PODS.path(namespace=self._namespace, name=pod_name)}/log"

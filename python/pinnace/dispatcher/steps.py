@@ -192,7 +192,7 @@ class Steps:
             self._patch_status(backup, {"failureReason": None, **committed})
             self._given_up_at.pop(str(backup["metadata"]["uid"]), None)
             return
-        self._failed.clear(backup, pod_name=pod_name)
+        self._failed.clear(backup, pod_name=pod_name, reason=reason)
         ended = {"phase": "Failed", "failureReason": reason, "completionTimestamp": timestamp(self._clock())}
         self._patch_status(backup, ended)
         if job is None:

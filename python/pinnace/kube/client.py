@@ -147,12 +147,31 @@ class Client:
         content_type: str = "application/json",
     ) -> Any:
         """Create, change or delete one object and parse the answer; KubeError for any status but 200, 201 and 202."""
+        api_client = self._api_client
+        try:
+            return self._send(api_client, method, path, body=body, query=query or {}, content_type=content_type)
+        except KubeError as error:
+            if error.status != 401 or self._reconnect is None:
+                raise
+        renewed = self._renewed(api_client)
+        return self._send(renewed, method, path, body=body, query=query or {}, content_type=content_type)
+
+    def _send(
+        self,
+        api_client: "ApiClient",
+        method: str,
+        path: str,
+        *,
+        body: Any,
+        query: Mapping[str, str],
+        content_type: str,
+    ) -> Any:
         request = f"{method} {path}"
         answer = self._call(
-            self._api_client,
+            api_client,
             method,
             path,
-            query=query or {},
+            query=query,
             headers={"Accept": "application/json", "Content-Type": content_type},
             request=request,
             body=body,
