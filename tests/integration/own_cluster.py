@@ -7,12 +7,14 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import urllib3
 
-from pinnace.cluster import etcd_loader, local_cluster, synthetic
+from pinnace.cluster import etcd_loader, kubectl, local_cluster, synthetic
+from pinnace.errors import ClusterError
 
 __all__ = ["OwnCluster"]
 
@@ -36,6 +38,16 @@ class OwnCluster:
         time.sleep(after_seconds)
         log = self.cluster.folder.joinpath("logs", "second-apiserver.log").open("ab")
         self.apiservers.append(subprocess.Popen(command, stdout=log, stderr=log))
+
+    def wait(self, *, seconds: float = 60.0) -> None:
+        """Until the apiserver is ready again."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with suppress(ClusterError):
+                kubectl.run("get", "--raw", "/readyz", kubeconfig=self.cluster.kubeconfig)
+                return
+            time.sleep(0.2)
+        raise AssertionError("the apiserver that was started again is not ready")
 
     def end(self) -> None:
         """End what was started in the first apiserver's place; the cluster itself knows nothing of it."""
