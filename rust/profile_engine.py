@@ -1,7 +1,8 @@
 """Where the engine's time goes with one and with two threads: a table of shares, by perf's samples of one run each.
 
-Needs Debian's `linux-perf`; samples by the CPU clock, which virtual machines have too. Each sample belongs to the first
-function, from the innermost outwards, that a group below names; what the engine did not do (reading the file) is left out.
+Needs Debian's `linux-perf`; samples by the CPU clock, which virtual machines have too. Each sample belongs to the
+first function, from the innermost outwards, that a group below names; what the engine did not do (reading the file)
+is left out.
 """
 
 import os
@@ -33,7 +34,7 @@ def record(engine: Path, body: Path, *, level: str, threads: int, into: Path) ->
     """Run the engine under perf; call chains by DWARF, since neither Rust nor the assembly keeps frame pointers."""
     command = [engine, body, level, str(ROUND_SECONDS), str(threads)]
     perf = ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(SAMPLES_PER_SECOND), "--call-graph", "dwarf,8192"]
-    subprocess.run([*perf, "-o", into, *command], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run([*perf, "-o", into, *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def samples(recorded: Path) -> list[tuple[str, float, list[str]]]:
@@ -69,6 +70,18 @@ def shares(recorded: Path, *, threads: int) -> Counter[tuple[str, bool]]:
     return Counter({key: 100 * count / possible for key, count in counts.items()})
 
 
+def table(engine: Path, body: Path, *, level: str, into: Path) -> list[tuple[str, list[float]]]:
+    """A row for each group: one thread, of two the scanning one, of two the helping one; a thread of two has 50 %."""
+    found = []
+    for threads in (1, 2):
+        record(engine, body, level=level, threads=threads, into=into)
+        found.append(shares(into, threads=threads))
+    alone, together = found
+    rows = [(group, [alone[group, False], together[group, False], together[group, True]]) for group in GROUPS]
+    worked = [sum(column) for column in zip(*(values for _, values in rows), strict=True)]
+    return [*rows, ("waiting, or not scheduled", [100 - worked[0], 50 - worked[1], 50 - worked[2]])]
+
+
 def main() -> None:
     """Print the table as Markdown."""
     level = sys.argv[1] if len(sys.argv) > 1 else "fast"
@@ -76,15 +89,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         body, tar, recorded = Path(folder, "body"), Path(folder, "tar"), Path(folder, "perf.data")
         subprocess.run([engine, "generate", body, tar, str(MEGABYTES)], check=True)
-        columns = []
-        for threads in (1, 2):
-            record(engine, body, level=level, threads=threads, into=recorded)
-            found = shares(recorded, threads=threads)
-            columns += [[found[group, helping] for group in GROUPS] for helping in ((False, True)[:threads])]
-    waiting = [100 - sum(columns[0]), 50 - sum(columns[1]), 50 - sum(columns[2])]
+        rows = table(engine, body, level=level, into=recorded)
     print(f"`{level}`, percent of the threads' wall time; load of the machine {os.getloadavg()[0]:.1f}\n")
     print("| | one thread | two: the scanning one | two: the helping one |\n|---|---|---|---|")
-    for name, values in zip([*GROUPS, "waiting, or not scheduled"], [*zip(*columns), waiting]):
+    for name, values in rows:
         print(f"| {name} | " + " | ".join(f"{value:.0f}" for value in values) + " |")
 
 

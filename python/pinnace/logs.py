@@ -1,6 +1,7 @@
 """What a process writes to stderr for people or programs, set up in one place over the standard library's logging.
 
-Two loggers: `pinnace.run` has the lines of a backup's log, `pinnace.progress` says how far a run is.
+Two loggers of their own: `pinnace.run` has the lines of a backup's log, `pinnace.progress` says how far a run is.
+Modules that belong to no run (the dispatcher's) log under their own names.
 """
 
 import json
@@ -19,8 +20,9 @@ _NAMES = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warnin
 
 
 def set_up(*, level: str | None, log_format: str) -> None:
-    """Write log lines of `level` and above to stderr; None writes none, and progress is written in any case.
+    """Write log lines of `level` and above to stderr; progress is written in any case.
 
+    None is for a person who runs one command: no lines of the run, and only warnings of the rest of pinnace.
     May be called again: the last call counts.
     """
     logger = logging.getLogger("pinnace")
@@ -30,7 +32,7 @@ def set_up(*, level: str | None, log_format: str) -> None:
     handler.setFormatter(_JsonLine() if log_format == "json" else _TextLine())
     logger.addHandler(handler)
     logger.propagate = False
-    logger.setLevel(logging.DEBUG)
+    logger.setLevel(_LEVELS[level] if level else logging.WARNING)
     PROGRESS.setLevel(logging.INFO)
     logging.getLogger("pinnace.run").setLevel(_LEVELS[level] if level else _NO_LINES)
 

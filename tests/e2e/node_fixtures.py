@@ -7,13 +7,18 @@ from pathlib import Path
 import pytest
 
 from e2e import image
+from e2e.installation import Installation, install
 from e2e.node_cluster import NodeCluster
 from integration.cluster_fixtures import cluster_folder, end_leftovers
-from integration.s3_server import SeaweedServer
-from pinnace.cluster import local_cluster, node_requirements
+from integration.s3_fixtures import new_bucket
+from integration.s3_server import ACCESS_KEY, SECRET_KEY, SeaweedServer
+from pinnace.cluster import local_cluster, node_requirements, synthetic
 from pinnace.errors import ClusterError
 
 __all__ = ["namespace_name"]
+
+_OBJECTS = 30_000
+"""As many as a backup of a few seconds has, so that its progress can be seen and its middle be hit."""
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +56,20 @@ def pod_s3_server(node_cluster: NodeCluster, tmp_path_factory: pytest.TempPathFa
         yield server
     finally:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def installation(
+    node_cluster: NodeCluster, pod_s3_server: SeaweedServer, tmp_path_factory: pytest.TempPathFactory
+) -> Installation:
+    """Pinnace installed from the base, two backups at once, some thousand objects to back up."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        environment.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+        bucket = new_bucket(pod_s3_server)
+    synthetic.load(node_cluster.cluster, objects=_OBJECTS, object_bytes=3500, report=print)
+    folder = tmp_path_factory.mktemp("overlay")
+    return install(node_cluster, pod_s3_server, bucket=bucket, folder=folder, arguments=["--concurrent-backups", "2"])
 
 
 @pytest.fixture

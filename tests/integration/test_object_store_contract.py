@@ -246,3 +246,18 @@ def test_a_backup_is_visible_only_with_its_metadata_and_only_once(store: ObjectS
         with pytest.raises(BackupExistsError):
             again()
     assert backup.read_metadata() == b"{}"
+
+
+@pytest.mark.parametrize("body", [b"small", _LARGE], ids=["small", "large"])
+def test_of_two_writers_that_may_not_replace_the_first_to_commit_wins(store: ObjectStore, body: bytes) -> None:
+    with (
+        store.open_writer("backups/b/x", create_only=True) as first,
+        store.open_writer("backups/b/x", create_only=True) as second,
+    ):
+        first.write(body)
+        second.write(body[::-1])
+        first.commit()
+        with pytest.raises(ObjectExistsError):
+            second.commit()
+    assert store.get("backups/b/x") == body
+    assert list(store.uploads("backups/b/")) == []

@@ -68,5 +68,6 @@ def test_the_readme_names_every_verb() -> None:
     from pinnace.cli.backup import app
 
     named = {shlex.split(command)[2] for command in (*typed_in_blocks(), *named_in_tables())}
-    verbs = {str(command.name or command.callback.__name__) for command in app.registered_commands if command.callback}
+    shown = [command for command in app.registered_commands if not command.hidden]
+    verbs = {str(command.name or command.callback.__name__) for command in shown if command.callback}
     assert named == verbs

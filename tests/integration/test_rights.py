@@ -32,13 +32,14 @@ _LIST_NAMESPACES: Rule = ("list", "", "namespaces", "")
 _LIST_EVERYTHING: Rule = ("list", "*", "*", "")
 _READ_LOCATIONS: Rule = ("get", "velero.io", "backupstoragelocations,volumesnapshotlocations", "")
 
+_READ_SECRETS: Rule = ("get", "", "secrets", "")
+
 
 @pytest.fixture(scope="module")
 def installed(local_cluster: TestedCluster) -> TestedCluster:
     """The base, applied as users do; its Deployment waits for a node, which rights don't need."""
     apply_crds(local_cluster)
     make_namespace(local_cluster, "rights-test")
-    local_cluster.kubectl("delete", "namespace", "velero", "--ignore-not-found", "--timeout=120s")
     local_cluster.kubectl("apply", "-k", str(_BASE))
     for name in ("one", "other"):
         local_cluster.kubectl("create", "-f-", standard_input=_backup(name))
@@ -110,7 +111,7 @@ def test_the_dispatcher_is_told_exactly_these_rules(dispatcher: Account, nobody:
 
 def test_a_backup_is_told_exactly_these_rules(backup: Account, nobody: Account) -> None:
     common = nobody.rules("velero")
-    assert backup.rules("velero") - common == {_LIST_EVERYTHING, _READ_LOCATIONS}
+    assert backup.rules("velero") - common == {_LIST_EVERYTHING, _READ_LOCATIONS, _READ_SECRETS}
     assert backup.rules("default") - common == {_LIST_EVERYTHING}
 
 
@@ -119,6 +120,7 @@ def test_a_backup_is_told_exactly_these_rules(backup: Account, nobody: Account) 
     [
         "/api/v1/pods",
         "/api/v1/secrets",
+        "/api/v1/namespaces/velero/secrets/cloud-credentials",
         "/api/v1/nodes",
         "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
         "/apis/velero.io/v1/backups",
@@ -126,14 +128,14 @@ def test_a_backup_is_told_exactly_these_rules(backup: Account, nobody: Account) 
         "/api/v1/namespaces/default/configmaps?fieldSelector=metadata.name%3Dkube-root-ca.crt",
     ],
 )
-def test_a_backup_lists_every_kind(backup: Account, path: str) -> None:
+def test_a_backup_lists_every_kind_and_reads_what_its_location_names(backup: Account, path: str) -> None:
     assert backup.status("GET", path) == 200
 
 
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
-        ("GET", "/api/v1/namespaces/velero/secrets/cloud-credentials", None),
+        ("GET", "/api/v1/namespaces/default/secrets/any", None),
         ("GET", "/api/v1/namespaces/default/pods/any/exec?command=id&stdout=true", None),
         ("POST", "/api/v1/namespaces/default/pods/any/exec?command=id&stdout=true", {}),
         ("GET", "/api/v1/namespaces/default/pods/any/portforward", None),

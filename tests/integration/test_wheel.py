@@ -11,7 +11,7 @@ import yaml
 from command import PINNACE
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ["backup", "cluster", "version"]
+COMMANDS = ["backup", "cluster", "install", "version"]
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,13 @@ def test_the_wheel_alone_says_that_the_local_cluster_needs_a_checkout(installed:
     done = subprocess.run([installed / "pinnace", "cluster", "build"], capture_output=True, check=False, text=True)
     assert done.returncode == 1
     assert "the local cluster needs a checkout of pinnace, not only the wheel" in done.stderr
+
+
+def test_the_wheel_alone_has_the_manifests_to_install(installed: Path) -> None:
+    printed = _run(str(installed / "pinnace"), "install", "--dry-run")
+    kinds = [line for line in printed.splitlines() if line.startswith("kind: ")]
+    assert kinds.count("kind: CustomResourceDefinition") == 13
+    assert kinds.count("kind: Deployment") == 1
 
 
 def _machine() -> str:

@@ -9,6 +9,7 @@ import pytest
 from pinnace import logs
 
 _RUN = logging.getLogger("pinnace.run")
+_OTHER = logging.getLogger("pinnace.dispatcher.controller")
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +27,8 @@ def write() -> None:
     _RUN.debug("item", extra={"fields": {"name": "a"}})
     _RUN.info("page %s", 1, extra={"fields": {"resource": "pods", "items": 2, "request": 'GET "/x"'}})
     _RUN.warning("w")
+    _OTHER.info("other")
+    _OTHER.warning("other w")
     logs.PROGRESS.info("half of it")
 
 
@@ -35,10 +38,13 @@ def without_time(line: str) -> str:
     return line[21:]
 
 
-def test_without_a_level_only_progress_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_level_only_progress_and_what_is_wrong_elsewhere_is_written(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     logs.set_up(level=None, log_format="text")
     write()
-    assert capsys.readouterr().err == "half of it\n"
+    first, last = capsys.readouterr().err.splitlines()
+    assert (without_time(first), last) == ("warning other w", "half of it")
 
 
 def test_lines_of_the_level_and_above_are_written_for_people(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,6 +55,8 @@ def test_lines_of_the_level_and_above_are_written_for_people(capsys: pytest.Capt
     assert [*map(without_time, lines), last] == [
         'info    page 1 items=2 request="GET \\"/x\\"" resource=pods',
         "warning w",
+        "info    other",
+        "warning other w",
         "half of it",
     ]
 
@@ -59,9 +67,8 @@ def test_json_is_an_object_a_line_with_the_words_of_velero(capsys: pytest.Captur
     objects = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [list(each) for each in objects] == [
         ["time", "level", "msg", "items", "request", "resource"],
-        ["time", "level", "msg"],
-        ["time", "level", "msg"],
+        *[["time", "level", "msg"]] * 4,
     ]
     assert [(each["level"], each["msg"]) for each in objects] == [
-        ("info", "page 1"), ("warning", "w"), ("info", "half of it"),
+        ("info", "page 1"), ("warning", "w"), ("info", "other"), ("warning", "other w"), ("info", "half of it"),
     ]  # fmt: skip

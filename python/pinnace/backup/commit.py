@@ -10,6 +10,7 @@ from pinnace.backup.log import VeleroLog
 from pinnace.backup.prepare import Prepared
 from pinnace.collect.collected_list import CollectedList
 from pinnace.engine import Digest
+from pinnace.errors import BackupExistsError, ObjectExistsError
 from pinnace.store.backup_store import BackupStore
 from pinnace.velero import encode
 from pinnace.velero.backup import Backup
@@ -46,7 +47,10 @@ def commit(
 
     BackupExistsError where another run was first; nothing of it was then touched.
     """
-    sink.commit()
+    try:
+        sink.commit()
+    except ObjectExistsError as error:
+        raise BackupExistsError(location=store.location, backup_name=store.backup_name) from error
     for entry in results.closing_entries():
         log.entry(entry)
     log.info(message=f"Backed up a total of {digest.item_count} items")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from pinnace.collect.concurrency import MOST_IN_FLIGHT
 from pinnace.collect.page_size import Expected
 from pinnace.collect.patience import Patience
 from pinnace.collect.plan import ListRequest
@@ -16,7 +17,7 @@ from pinnace.kube.client import Client, describe
 
 __all__ = ["Probe", "Prober", "Revision"]
 
-_AT_ONCE = 4
+_AT_ONCE = MOST_IN_FLIGHT
 _ENVELOPE_BYTES = 300
 """Of a list of one item, what is not the item."""
 

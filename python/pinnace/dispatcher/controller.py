@@ -22,6 +22,7 @@ __all__ = ["BackupController"]
 _POD_SELECTOR = "app.kubernetes.io/name=pinnace,app.kubernetes.io/component=backup"
 _WAITING = ("", "New", "Queued", "ReadyToStart")
 _CATCH_UP_SECONDS = 5.0
+_DELETED_PODS_SECONDS = 2.0
 _CATCH_UP_PAUSE_SECONDS = 0.05
 _log = logging.getLogger(__name__)
 
@@ -123,19 +124,28 @@ class BackupController:
 
     def _reconcile(self, name: str) -> float | None:
         observed = self._observe(name)
-        if observed.backup is None and (deleted := self._deleted.get(name)) is not None:
-            if observed.pods:
-                return 2.0
-            self._steps.forget_deleted(deleted)
-            del self._deleted[name]
+        if observed.backup is not None and observed.job is None and self._has_former_pods(name):
+            return _DELETED_PODS_SECONDS
         step = next_step(observed)
         if isinstance(step, Nothing):
-            return step.again_after_seconds
+            return self._forget_deleted(name, observed) or step.again_after_seconds
         _log.info("backup %s: %s", name, step)
         self._steps.perform(step, observed)
         if isinstance(step, MakeJob) and observed.backup is not None:
             self._wait_for_job(job_name(observed.backup))
         self._steps.metrics.existing(self._backups.list())
+        return None
+
+    def _forget_deleted(self, name: str, observed: Observed) -> float | None:
+        """Once the pods of a Backup that was deleted in mid-run are gone, abort what they left."""
+        deleted = self._deleted.get(name)
+        if deleted is None or (observed.backup is not None and observed.job is not None):
+            return None
+        if self._pods_of(job_name(deleted)):
+            return _DELETED_PODS_SECONDS
+        if observed.backup is None:
+            self._steps.forget_deleted(deleted)
+        del self._deleted[name]
         return None
 
     def _wait_for_job(self, name: str) -> None:
@@ -171,6 +181,11 @@ class BackupController:
     def _names_with_jobs(self) -> set[str]:
         owners = (owner for job in self._jobs.list() for owner in job["metadata"].get("ownerReferences") or ())
         return {str(owner["name"]) for owner in owners if owner.get("kind") == "Backup"}
+
+    def _has_former_pods(self, name: str) -> bool:
+        """Whether a Backup of this name was deleted whose pods still end: they write under the same prefix."""
+        deleted = self._deleted.get(name)
+        return deleted is not None and bool(self._pods_of(job_name(deleted)))
 
     def _pods_of(self, name: str) -> list[dict[str, Any]]:
         return [pod for pod in self._pods.list() if _job_name_of(pod) == name]

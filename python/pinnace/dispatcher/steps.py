@@ -15,7 +15,7 @@ from pinnace.dispatcher.locations import Locations
 from pinnace.dispatcher.metrics import Metrics
 from pinnace.dispatcher.next_step import Observed, Step
 from pinnace.dispatcher.requests import Requests
-from pinnace.errors import StoreError
+from pinnace.errors import LocationError, StoreError
 from pinnace.kube.client import Client
 from pinnace.kube.events import EventRecorder
 from pinnace.kube.kinds import BACKUPS, CONFIG_MAPS, JOBS, ROLE_BINDINGS, ROLES, SECRETS
@@ -30,6 +30,9 @@ _TTL_SECONDS = 3600
 
 _NAMESPACES_SECONDS = 5.0
 """How old the names of namespaces may be that order the queue."""
+
+_BUCKET_PATIENCE = timedelta(minutes=5)
+"""A backup may have been committed though its Job failed; for so long a bucket that is away is asked again."""
 
 _SECRET_PATIENCE = timedelta(seconds=30)
 _log = logging.getLogger(__name__)
@@ -63,6 +66,7 @@ class Steps:
         self._secrets = Objects(client, SECRETS, namespace=namespace)
         self._config_maps = Objects(client, CONFIG_MAPS, namespace=namespace)
         self._failed = FailedBackup(client, namespace=namespace, locations=locations)
+        self._given_up_at: dict[str, datetime] = {}
         self._namespaces: tuple[float, Sequence[str]] = (float("-inf"), ())
 
     def perform(self, step: Step, observed: Observed) -> None:
@@ -179,11 +183,14 @@ class Steps:
             return  # our copy was older than the Job; its event brings the Backup back
         try:
             committed = self._failed.committed_status(backup)
-        except StoreError as error:
-            # A bucket that is gone must not keep the Backup from its last phase.
+        except (StoreError, LocationError) as error:
+            if not self._is_given_up(backup):
+                raise
+            # A bucket that is gone must not keep the Backup from its last phase for ever.
             committed, reason = None, f"{reason}; and its location can't be looked at: {error}"
         if committed:
-            self._patch_status(backup, committed)
+            self._patch_status(backup, {"failureReason": None, **committed})
+            self._given_up_at.pop(str(backup["metadata"]["uid"]), None)
             return
         self._failed.clear(backup, pod_name=pod_name)
         ended = {"phase": "Failed", "failureReason": reason, "completionTimestamp": timestamp(self._clock())}
@@ -192,12 +199,17 @@ class Steps:
             failed = {**backup, "status": {**(backup.get("status") or {}), **ended}}
             self._conclude(failed, termination.Termination())
 
+    def _is_given_up(self, backup: Mapping[str, Any]) -> bool:
+        """Whether its bucket could not be asked for so long that the Backup must not wait any more."""
+        uid, now = str(backup["metadata"]["uid"]), self._clock()
+        return now - self._given_up_at.setdefault(uid, now) > _BUCKET_PATIENCE
+
     def _take_from_bucket(self, backup: Mapping[str, Any]) -> None:
         committed = self._failed.committed_status(backup)
         if committed is None:
             reason = "the Job completed, but the bucket has no backup of it: velero-backup.json is missing"
             committed = {"phase": "Failed", "failureReason": reason, "completionTimestamp": timestamp(self._clock())}
-        self._patch_status(backup, committed)
+        self._patch_status(backup, {"failureReason": None, **committed})
 
     def _record(self, backup: Mapping[str, Any], job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> None:
         """Mark the Job first, unless it changed meanwhile: an end must not be counted twice from an old copy."""

@@ -41,6 +41,9 @@ _TERMINATION_LOG = Path("/dev/termination-log")
 _STATUS_SECONDS = 600.0
 """How long the last status is tried for: what is in the bucket by then must not stay unknown for a short outage."""
 
+_BEFORE_START = (None, "", "New", "Queued", "ReadyToStart")
+_START_LOOKS = 30
+_START_LOOK_SECONDS = 2.0
 _START_SECONDS = 60.0
 """How long the API server may be away, and the rights may be late, at the start."""
 
@@ -108,20 +111,29 @@ class JobProcess:
         return 0
 
     def _claim(self) -> dict[str, Any]:
-        """Read the Backup and write into it that this attempt makes it; AttemptLostError where it is not to be made."""
-        document = self._read_own()
+        """Read the Backup and write into it that this attempt makes it; AttemptLostError where it is not to be made.
+
+        Who resumes Jobs by another rule than the dispatcher's (Kueue) may do so before the Backup is InProgress.
+        """
+        document = self._read_own(waits=True)
         patch = {"metadata": {"annotations": {ATTEMPT_ID_ANNOTATION: self._surroundings.attempt_id}}}
         claimed = self._backups.merge_patch(self._surroundings.backup_name, patch)
         if claimed is None:
             raise AttemptLostError(backup_name=document["metadata"]["name"])
         return claimed
 
-    def _read_own(self) -> dict[str, Any]:
-        document = self._backups.get(self._surroundings.backup_name)
-        phase = ((document or {}).get("status") or {}).get("phase")
-        if document is None or document["metadata"]["uid"] != self._surroundings.backup_uid or phase != "InProgress":
-            raise AttemptLostError(backup_name=self._surroundings.backup_name)
-        return document
+    def _read_own(self, *, waits: bool = False) -> dict[str, Any]:
+        for _ in range(_START_LOOKS):
+            document = self._backups.get(self._surroundings.backup_name)
+            phase = ((document or {}).get("status") or {}).get("phase")
+            if document is None or document["metadata"]["uid"] != self._surroundings.backup_uid:
+                break
+            if phase == "InProgress":
+                return document
+            if not waits or phase not in _BEFORE_START:
+                break
+            self._sleep(_START_LOOK_SECONDS)
+        raise AttemptLostError(backup_name=self._surroundings.backup_name)
 
     def _may_commit(self) -> None:
         """An attempt that lost its node may live on: only the one that the Backup names may write the end."""

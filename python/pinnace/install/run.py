@@ -48,8 +48,8 @@ def install(
     try:
         yield from _install(applier, options, existing=existing, force=force_conflicts)
     except KubeError as error:
-        fix = _FIXES.get(error.status, error.fix)
-        raise KubeError(request=error.request, status=error.status, reason=error.reason, fix=fix) from error
+        fix, reason = _FIXES.get(error.status, error.fix), " ".join(error.reason.split())
+        raise KubeError(request=error.request, status=error.status, reason=reason, fix=fix) from error
 
 
 def _install(applier: Applier, options: InstallOptions, *, existing: Existing, force: bool) -> Iterator[Outcome]:

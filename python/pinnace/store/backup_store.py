@@ -55,16 +55,17 @@ class BackupStore:
         self.check_absent()
         kept = {self.keys.log} if keep_log else set()
         objects = [found for found in self._store.list_keys(self.keys.prefix) if found.key not in kept]
-        for leftover in objects:
-            self._store.delete(leftover.key)
+        # Uploads first: an attempt that lives on without its node can then add nothing to what is removed next.
         uploads = list(self._store.uploads(self.keys.prefix))
         for upload in uploads:
             self._store.abort_upload(upload)
+        for leftover in objects:
+            self._store.delete(leftover.key)
         return Leftovers(len(objects), len(uploads))
 
     def open(self, key: str) -> ObjectWriter:
-        """Begin a large object."""
-        return self._store.open_writer(key)
+        """Begin a large object; the archive replaces none, so that of two runs of one name one ends there."""
+        return self._store.open_writer(key, create_only=key == self.keys.archive)
 
     def put(self, key: str, body: bytes) -> None:
         """Store a small object."""

@@ -60,10 +60,12 @@ class FilesystemStore:
             writer.write(body)
             writer.commit()
 
-    def open_writer(self, key: str, *, budget_bytes: int = WRITER_BUDGET_BYTES) -> ObjectWriter:
+    def open_writer(
+        self, key: str, *, budget_bytes: int = WRITER_BUDGET_BYTES, create_only: bool = False
+    ) -> ObjectWriter:
         """Begin an object in a hidden file beside its place; nothing of it is held in memory."""
         del budget_bytes
-        return _FileWriter(self, key, self._path(key), create_only=False)
+        return _FileWriter(self, key, self._path(key), create_only=create_only, is_strict=False)
 
     def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Read a range."""
@@ -198,8 +200,13 @@ class FilesystemStore:
 
 
 class _FileWriter(ObjectWriter):
-    def __init__(self, store: FilesystemStore, key: str, path: Path, *, create_only: bool) -> None:
+    """With `create_only` but not `is_strict`, a file system without links is looked at first and then written to."""
+
+    def __init__(
+        self, store: FilesystemStore, key: str, path: Path, *, create_only: bool, is_strict: bool = True
+    ) -> None:
         super().__init__()
+        self._is_strict = is_strict
         self._store = store
         self._key = key
         self._path = path
@@ -237,6 +244,9 @@ class _FileWriter(ObjectWriter):
             raise ObjectExistsError(location=location, action=action, reason="it exists") from error
         except OSError as error:
             if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+                if not self._is_strict and not self._path.exists():
+                    self._hidden.rename(self._path)
+                    return
                 raise ConditionUnsupportedError(location=location, action=action, reason="no links here") from error
             raise
         self._hidden.unlink()

@@ -5,7 +5,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from pinnace.errors import ObjectNotFoundError, StoreError
+from pinnace.errors import ConditionUnsupportedError, ObjectExistsError, ObjectNotFoundError, StoreError
 from pinnace.store.object_store import ObjectWriter
 from pinnace.store.part_sizes import MOST_BYTES, MOST_PARTS, part_bytes
 
@@ -22,11 +22,12 @@ class MultipartWriter(ObjectWriter):
     are at most `budget_bytes`, or one part if that is larger.
     """
 
-    def __init__(self, store: "S3Store", key: str, *, budget_bytes: int) -> None:
+    def __init__(self, store: "S3Store", key: str, *, budget_bytes: int, create_only: bool = False) -> None:
         super().__init__()
         self._store = store
         self._key = key
         self._budget_bytes = budget_bytes
+        self._create_only = create_only
         self._filling = bytearray()
         self._upload_id = ""
         self._parts: list[dict[str, Any]] = []
@@ -55,7 +56,7 @@ class MultipartWriter(ObjectWriter):
         """Upload the rest, wait for every part, and complete the upload."""
         self._check_open()
         if not self._upload_id:
-            self._store.put(self._key, bytes(self._filling))
+            self._put(bytes(self._filling))
             self._ended = True
             return
         if self._filling:
@@ -125,16 +126,31 @@ class MultipartWriter(ObjectWriter):
         self._parts.append(future.result())
         self._flying.popleft()
 
+    def _put(self, body: bytes) -> None:
+        try:
+            self._store.put(self._key, body, create_only=self._create_only)
+        except ConditionUnsupportedError:
+            self._store.put(self._key, body)
+
     def _complete(self) -> None:
         request = {**self._target(), **self._store.config.request_key, "MultipartUpload": {"Parts": self._parts}}
         try:
-            self._store.patiently(
-                lambda: self._store.client.complete_multipart_upload(**request),
-                "s3:PutObject",
-                self._key,
-                ended=self._closing,
-            )
-        except ObjectNotFoundError:
+            self._ask_to_complete(request | ({"IfNoneMatch": "*"} if self._create_only else {}))
+        except ConditionUnsupportedError:
+            self._ask_to_complete(request)
+
+    def _ask_to_complete(self, request: dict[str, Any]) -> None:
+        attempts = 0
+
+        def attempt() -> None:
+            nonlocal attempts
+            attempts += 1
+            self._store.client.complete_multipart_upload(**request)
+
+        try:
+            self._store.patiently(attempt, "s3:PutObject", self._key, ended=self._closing)
+        except (ObjectNotFoundError, ObjectExistsError) as error:
             # An upload is forgotten when it is complete: then it was an earlier answer that got lost.
-            if not (self._store.exists(self._key) and self._store.size(self._key) == self.bytes_written):
+            is_lost = isinstance(error, ObjectNotFoundError) or attempts > 1
+            if not (is_lost and self._store.exists(self._key) and self._store.size(self._key) == self.bytes_written):
                 raise

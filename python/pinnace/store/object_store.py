@@ -103,8 +103,14 @@ class ObjectStore(Protocol):
         from a store that can't promise it.
         """
 
-    def open_writer(self, key: str, *, budget_bytes: int = WRITER_BUDGET_BYTES) -> ObjectWriter:
-        """Begin a large object; the writer holds at most `budget_bytes` in memory."""
+    def open_writer(
+        self, key: str, *, budget_bytes: int = WRITER_BUDGET_BYTES, create_only: bool = False
+    ) -> ObjectWriter:
+        """Begin a large object; the writer holds at most `budget_bytes` in memory.
+
+        With `create_only` its `commit()` replaces no object: ObjectExistsError. A store that can't promise it does
+        what it can, since the bytes are gone by then.
+        """
 
     def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Read a range; past the end there is nothing, as in a file. ObjectNotFoundError."""

@@ -100,10 +100,12 @@ class S3Store:
             if not repeated or self.get(key) != body:
                 raise
 
-    def open_writer(self, key: str, *, budget_bytes: int = WRITER_BUDGET_BYTES) -> ObjectWriter:
+    def open_writer(
+        self, key: str, *, budget_bytes: int = WRITER_BUDGET_BYTES, create_only: bool = False
+    ) -> ObjectWriter:
         """Begin an object; it becomes a multipart upload when it passes one part."""
         check_key(key)
-        return MultipartWriter(self, key, budget_bytes=budget_bytes)
+        return MultipartWriter(self, key, budget_bytes=budget_bytes, create_only=create_only)
 
     def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Read a range."""

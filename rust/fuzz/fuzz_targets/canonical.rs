@@ -1,4 +1,5 @@
-//! `cargo +nightly fuzz run canonical corpus/canonical seeds/canonical`
+//! `cd rust/fuzz; RUSTC_BOOTSTRAP=1 cargo fuzz run -s none --fuzz-dir . canonical corpus/canonical seeds/canonical`;
+//! a nightly compiler needs no `RUSTC_BOOTSTRAP=1` and can have sanitizers.
 
 #![no_main]
 #![allow(clippy::panic, dead_code, reason = "a finding is a panic; the bodies are shared")]

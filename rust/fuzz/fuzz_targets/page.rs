@@ -1,4 +1,5 @@
-//! `cargo +nightly fuzz run page corpus/page seeds/page`
+//! `cd rust/fuzz; RUSTC_BOOTSTRAP=1 cargo fuzz run -s none --fuzz-dir . page corpus/page seeds/page`;
+//! a nightly compiler needs no `RUSTC_BOOTSTRAP=1` and can have sanitizers.
 
 #![no_main]
 #![allow(clippy::panic, dead_code, reason = "a finding is a panic; the bodies are shared")]

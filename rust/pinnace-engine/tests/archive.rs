@@ -71,15 +71,23 @@ fn the_digest_is_of_the_bytes() {
     assert_eq!((digest.tar_bytes, digest.item_count), (gunzip(&bytes).len() as u64, 1000));
 }
 
+/// Paths and texts of a tar's entries.
+fn entries(tar: &[u8]) -> Vec<(String, String)> {
+    let mut archive = tar::Archive::new(tar);
+    let entries = archive.entries().expect("entries").map(|entry| {
+        let mut entry = entry.expect("entry");
+        let path = entry.path().expect("path").to_string_lossy().into_owned();
+        let mut text = String::new();
+        entry.read_to_string(&mut text).expect("text");
+        (path, text)
+    });
+    entries.collect()
+}
+
 #[test]
 fn each_item_is_written_under_both_paths_after_the_version() {
     let (bytes, ..) = archived(&body_of(2), Level::Small, 1);
-    let plain = gunzip(&bytes);
-    let paths: Vec<_> = tar::Archive::new(plain.as_slice())
-        .entries()
-        .expect("entries")
-        .map(|entry| entry.expect("entry").path().expect("path").to_string_lossy().into_owned())
-        .collect();
+    let paths: Vec<_> = entries(&gunzip(&bytes)).into_iter().map(|(path, _)| path).collect();
     assert_eq!(
         paths,
         [
@@ -106,6 +114,50 @@ fn the_index_finds_each_item_by_its_member_alone() {
         assert_eq!(found["metadata"]["name"], entry["name"]);
         assert_eq!(entry["sha256"], sha256(item));
     }
+}
+
+#[test]
+fn items_of_several_folders_in_one_member_have_their_own_paths_places_and_hashes() {
+    let long = "ü".repeat(60);
+    let namespaced = |name: &str| format!(r#"{{"metadata":{{"name":"{name}","namespace":"a"}}}}"#);
+    let items = [
+        ("deployments.apps", "apps/v1", true, "Deployment", namespaced("x")),
+        ("deployments.apps", "apps/v1beta1", false, "Deployment", namespaced("x")),
+        ("boats.harbour.example", "harbour.example/v1", true, "Boat", namespaced(&long)),
+        ("nodes", "v1", true, "Node", r#"{"metadata":{"name":"n"}}"#.to_owned()),
+    ];
+    let mut archive = Archive::new(Level::Default, 1, 1).expect("threads");
+    for (group_resource, api_version, preferred, kind, json) in &items {
+        let folder = Folder::new(group_resource, api_version, *preferred).expect("a folder");
+        assert_eq!(archive.add_item(folder, json.as_bytes(), api_version, kind), Ok(true));
+    }
+    assert_eq!(archive.finish().expect("an archive").member_count, 1);
+    let plain = gunzip(&archive.take_archive());
+    let found = entries(&plain);
+    let paths: Vec<_> = found.iter().map(|(path, _)| path.as_str()).collect();
+    let boat = format!("namespaces/a/{long}.json");
+    assert_eq!(
+        paths,
+        [
+            "metadata/version",
+            "resources/deployments.apps/namespaces/a/x.json",
+            "resources/deployments.apps/v1-preferredversion/namespaces/a/x.json",
+            "resources/deployments.apps/v1beta1/namespaces/a/x.json",
+            &format!("resources/boats.harbour.example/{boat}"),
+            &format!("resources/boats.harbour.example/v1-preferredversion/{boat}"),
+            "resources/nodes/cluster/n.json",
+            "resources/nodes/v1-preferredversion/cluster/n.json",
+        ]
+    );
+    let index = String::from_utf8(gunzip(&archive.take_index())).expect("text");
+    let first_copies = [1, 3, 4, 6];
+    for (line, copy) in index.lines().zip(first_copies) {
+        let entry: Value = serde_json::from_str(line).expect("JSON");
+        let place = |key: &str| usize::try_from(entry[key].as_u64().expect("number")).expect("small");
+        let json = &plain[place("offset")..][..place("length")];
+        assert_eq!((json, entry["sha256"].as_str()), (found[copy].1.as_bytes(), Some(sha256(json).as_str())), "{line}");
+    }
+    assert_eq!(index.lines().count(), items.len());
 }
 
 /// Resource list of `(kind, namespace, name)` in that order.

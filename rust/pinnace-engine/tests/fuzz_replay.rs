@@ -2,13 +2,13 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod common;
 mod fuzz_bodies;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use fuzz_bodies::common;
 use pinnace_engine::error::EngineError;
 use pinnace_engine::json::canonical;
 use pinnace_engine::page::PageSpec;

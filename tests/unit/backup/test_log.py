@@ -3,14 +3,13 @@
 import gzip
 import logging
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinnace.backup.log import LEVELS, VeleroLog, log_line
+from pinnace.backup.log import LEVELS, LOGGER, VeleroLog, log_line
 from pinnace.store.filesystem import FilesystemStore
 from pinnace.velero.backup import Backup
 from pinnace.velero.results import Entry, Results
@@ -158,16 +157,13 @@ def test_equal_results_are_capped_and_the_log_ends_with_their_count(tmp_path: Pa
     }  # fmt: skip
 
 
-def test_lines_go_to_the_logger_of_the_run_too(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logging.getLogger("pinnace"), "propagate", True)
+def test_lines_go_to_the_logger_of_the_run_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[logging.LogRecord] = []
+    monkeypatch.setattr(LOGGER, "isEnabledFor", lambda _: True)
+    monkeypatch.setattr(LOGGER, "handle", seen.append)
     store = FilesystemStore(tmp_path)
-    with (
-        caplog.at_level(logging.DEBUG, logger="pinnace.run"),
-        VeleroLog(store.open_writer("log"), backup=Backup(name="b"), clock=lambda: datetime.now(UTC)) as log,
-    ):
+    with VeleroLog(store.open_writer("log"), backup=Backup(name="b"), clock=lambda: NOW) as log:
         log.debug("m", resource="pods")
         log.entry(Entry("warning", "w"))
-    assert [(record.levelname, record.message) for record in caplog.records] == [("DEBUG", "m"), ("WARNING", "w")]
-    assert vars(caplog.records[0])["fields"] == {"resource": "pods"}
+    assert [(record.levelname, record.getMessage()) for record in seen] == [("DEBUG", "m"), ("WARNING", "w")]
+    assert vars(seen[0])["fields"] == {"resource": "pods"}

@@ -1,7 +1,7 @@
 //! What the fuzz targets check of arbitrary bytes; `rust/fuzz` includes this file, and normal tests replay seeds.
 
 #[path = "../common/mod.rs"]
-mod common;
+pub mod common;
 #[path = "../reference/mod.rs"]
 mod reference;
 
