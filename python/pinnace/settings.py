@@ -20,8 +20,8 @@ _OF_PODS = (
 )  # fmt: skip
 """Flags of `pinnace dispatcher` and `pinnace backup job`, given by their manifests."""
 
-_OF_OTHERS = ("PINNACE_COMMIT", "PINNACE_DEMO_LOCAL")
-"""Read by the extension's build and by `just demo`; they may well be set where a command is run."""
+_OF_OTHERS = ("PINNACE_COMMIT", "PINNACE_DEMO_LOCAL", "PINNACE_E2E")
+"""Read by the extension's build, `just demo` and `just e2e`; they may well be set where a command is run."""
 
 
 @dataclass(frozen=True)

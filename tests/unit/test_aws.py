@@ -1,5 +1,6 @@
 """Sessions and clients as the AWS tools make them, and what is said when something is refused."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,31 @@ def presigned_keys(*, count: int) -> list[str]:
     )
     urls = [client.generate_presigned_url("get_object", Params={"Bucket": "b", "Key": "k"}) for _ in range(count)]
     return [url.partition("X-Amz-Credential=")[2].partition("%2F")[0] for url in urls]
+
+
+def test_the_keys_of_a_mounted_secret_are_read_again_when_their_time_is_over(
+    aws_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = aws_files / "cloud"
+    mounted.write_text("[default]\naws_access_key_id=old\naws_secret_access_key=s\n")
+    credentials = aws.open_session(profile="", shared_config=True, credentials_file=str(mounted)).get_credentials()
+    assert credentials is not None
+    mounted.write_text("[default]\naws_access_key_id=new\naws_secret_access_key=s\naws_session_token=t\n")
+    assert credentials.get_frozen_credentials().access_key == "old"
+    later = datetime.now(UTC) + timedelta(seconds=70)
+    monkeypatch.setattr(credentials, "_time_fetcher", lambda: later)
+    frozen = credentials.get_frozen_credentials()
+    assert (frozen.access_key, frozen.token) == ("new", "t")
+
+
+def test_a_mounted_secret_comes_before_the_environment_and_may_name_a_profile(
+    aws_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "environment")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    mounted = aws_files / "cloud"
+    mounted.write_text("[backup]\naws_access_key_id=mounted\naws_secret_access_key=s\n")
+    session = aws.open_session(profile="backup", shared_config=True, credentials_file=str(mounted))
+    credentials = session.get_credentials()
+    assert credentials is not None
+    assert credentials.get_frozen_credentials().access_key == "mounted"

@@ -20,13 +20,14 @@ def test_an_unknown_variable_is_refused_with_the_known_ones() -> None:
         Settings.read({"PINNACE_STOER": "x", "HOME": "/"})
     assert str(raised.value) == (
         "PINNACE_STOER: no such environment variable; known are PINNACE_ATTEMPT_ID, PINNACE_BACKUP_UID, "
-        "PINNACE_COMMIT, PINNACE_COMPRESSION, PINNACE_DEMO_LOCAL, PINNACE_JOB_IMAGE, PINNACE_LOG_FORMAT, "
-        "PINNACE_LOG_LEVEL, PINNACE_NAMESPACE, PINNACE_POD_NAME, PINNACE_STORE"
+        "PINNACE_COMMIT, PINNACE_COMPRESSION, PINNACE_DEMO_LOCAL, PINNACE_E2E, PINNACE_JOB_IMAGE, "
+        "PINNACE_LOG_FORMAT, PINNACE_LOG_LEVEL, PINNACE_NAMESPACE, PINNACE_POD_NAME, PINNACE_STORE"
     )
 
 
-def test_variables_of_the_build_and_of_the_demo_are_left_alone() -> None:
-    assert Settings.read({"PINNACE_COMMIT": "abc", "PINNACE_DEMO_LOCAL": "1", "_PINNACE_COMPLETE": "x"}) == Settings()
+def test_variables_of_the_build_the_demo_and_the_tests_are_left_alone() -> None:
+    others = {"PINNACE_COMMIT": "abc", "PINNACE_DEMO_LOCAL": "1", "PINNACE_E2E": "require"}
+    assert Settings.read({**others, "_PINNACE_COMPLETE": "x"}) == Settings()
 
 
 @pytest.mark.parametrize(

@@ -199,14 +199,14 @@ def _number(value: Any) -> int:
 
 
 def log(store: BackupStore) -> Iterator[bytes]:
-    """Give the log in pieces; ItemNotFoundError where none was uploaded."""
+    """Give the log in pieces, also that of a run which failed and left no backup; ItemNotFoundError where none is."""
     key = store.keys.log
-    store.read_metadata()
     if not store.has(key):
+        store.read_metadata()
         raise ItemNotFoundError(
             f"{store.location}: backup {store.backup_name} has no log: {key} is not there, though the backup is"
         )
-    return GzipStream(store.chunks(key), location=store.location, key=key).pieces()
+    return GzipStream(store.log_chunks(), location=store.location, key=key).pieces()
 
 
 def digest(store: BackupStore, key: str) -> tuple[int, str]:

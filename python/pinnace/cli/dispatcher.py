@@ -1,7 +1,7 @@
 """`pinnace dispatcher`: the process that sends out one Job per Backup."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,6 +26,9 @@ def dispatcher(
     ] = "default",
     default_backup_ttl: Annotated[str, typer.Option(help="How long to keep Backups that do not say it.")] = "720h",
     job_memory: Annotated[str, typer.Option(help="Memory of a Job's pod; request and limit.")] = "192Mi",
+    job_compression: Annotated[
+        Literal["fast", "default", "small"], typer.Option(help="How hard Jobs compress, as of `pinnace backup run`.")
+    ] = "default",
     job_service_account: Annotated[str, typer.Option(help="The service account of the Jobs.")] = "pinnace-backup",
     leader_election: Annotated[
         bool, typer.Option("--leader-election/--no-leader-election", help="Off only where one replica can ever run.")
@@ -56,7 +59,13 @@ def dispatcher(
         raise UsageError("--job-image: give the image of the Jobs, or set PINNACE_JOB_IMAGE")
     ttl_seconds = parse_duration(default_backup_ttl, field="--default-backup-ttl")
     settings = DispatcherSettings(
-        job=JobSettings(namespace=namespace, image=job_image, memory=job_memory, service_account=job_service_account),
+        job=JobSettings(
+            namespace=namespace,
+            image=job_image,
+            memory=job_memory,
+            compression=job_compression,
+            service_account=job_service_account,
+        ),
         identity=identity or socket.gethostname(),
         concurrent_backups=concurrent_backups,
         defaults=ServerDefaults(storage_location=default_backup_storage_location, backup_ttl_seconds=ttl_seconds),

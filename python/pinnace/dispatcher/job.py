@@ -45,6 +45,7 @@ class JobSettings:
     service_account: str = "pinnace-backup"
     memory: str = "192Mi"
     cpu: str = "1"
+    compression: str = "default"
     attempts: int = 3
     deadline_seconds: int = 4 * 3600
     grace_seconds: int = 30
@@ -219,6 +220,7 @@ def _container(backup: Mapping[str, Any], *, settings: JobSettings, access: Stor
             {"name": "PINNACE_NAMESPACE", "value": settings.namespace},
             {"name": "PINNACE_BACKUP_UID", "value": str(backup["metadata"]["uid"])},
             {"name": "PINNACE_ATTEMPT_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+            {"name": "PINNACE_COMPRESSION", "value": settings.compression},
             *overrides.env,
         ],
         "resources": _resources(settings),

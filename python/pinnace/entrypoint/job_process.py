@@ -121,6 +121,7 @@ class JobProcess:
             item_count=outcome.digest.item_count,
             page_bytes=sum(collected.page_bytes for collected in outcome.lists),
             list_seconds=round(time.monotonic() - started, 3),
+            throttled_count=self._client.throttled_count,
         )
 
     def _committed(self, store: BackupStore) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ CHUNK_BYTES = 256 << 10
 """Pieces of a body; the server's own are of 2 to 4 kB, and each costs a step of every station after it."""
 
 _CONNECT_TIMEOUT_SECONDS = 10.0
+_THROTTLED = 429
 _READ_TIMEOUT_SECONDS = 90.0
 """Longer than the apiserver's own request timeout of 60 s, so that its answer is heard."""
 
@@ -81,11 +82,17 @@ class Client:
         self._reconnect = reconnect
         self._lock = threading.Lock()
         self._version: Mapping[str, str] = {}
+        self._throttled_count = 0
 
     @property
     def api_client(self) -> "ApiClient":
         """The client library's own client, for those of its parts that want it."""
         return self._api_client
+
+    @property
+    def throttled_count(self) -> int:
+        """How many requests the API server has answered with 429 so far."""
+        return self._throttled_count
 
     @property
     def server(self) -> str:
@@ -215,6 +222,9 @@ class Client:
                 ).response
         except Exception as error:  # the generated client wraps some of urllib3's errors and lets others through
             raise no_answer(error, request=request, server=self.server) from error
+        if answer.status == _THROTTLED:
+            with self._lock:
+                self._throttled_count += 1
         return answer
 
     def _renewed(self, refused: "ApiClient") -> "ApiClient":

@@ -109,6 +109,10 @@ class BackupStore:
         self.read_metadata()
         return self._store.chunks(key)
 
+    def log_chunks(self) -> Iterator[bytes]:
+        """Read the log, which a failed run leaves though there is no backup."""
+        return self._store.chunks(self.keys.log)
+
     def has(self, key: str) -> bool:
         """Tell whether there is an object of that key; backups of other tools and versions lack some."""
         return self._store.exists(key)

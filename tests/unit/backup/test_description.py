@@ -10,7 +10,7 @@ import pytest
 from pinnace.backup import stored
 from pinnace.backup.description import describe, listed_items, stored_backups
 from pinnace.backup.stored import StoredResult
-from pinnace.errors import ItemNotFoundError, MalformedObjectError
+from pinnace.errors import BackupNotFoundError, ItemNotFoundError, MalformedObjectError
 from pinnace.store.backup_store import BackupStore
 from pinnace.store.filesystem import FilesystemStore
 from pinnace.velero.results import Results
@@ -116,3 +116,11 @@ def test_a_log_that_was_never_uploaded_is_a_sentence(tmp_path: Path, foreign: Ba
 )
 def test_a_capped_result_says_for_how_many_it_stands(text: str, count: int) -> None:
     assert StoredResult("error", "velero", "", text).count == count
+
+
+def test_the_log_of_a_run_that_failed_is_read_though_there_is_no_backup(tmp_path: Path) -> None:
+    store = BackupStore(FilesystemStore(tmp_path), "failed")
+    store.put(store.keys.log, gzip.compress(b"why\n"))
+    assert b"".join(stored.log(store)) == b"why\n"
+    with pytest.raises(BackupNotFoundError):
+        stored.log(BackupStore(FilesystemStore(tmp_path), "never"))
