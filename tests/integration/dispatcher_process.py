@@ -116,8 +116,8 @@ class Stage:
         assert found is not None
         return found
 
-    def start(self, *arguments: str) -> RunningDispatcher:
-        """Start a dispatcher, and wait until it is ready."""
+    def start(self, *arguments: str, is_ready: bool = True) -> RunningDispatcher:
+        """Start a dispatcher, and wait until it is ready, or only until it answers."""
         health_port, metrics_port = free_ports(2)
         log = self.folder / f"{self.namespace}-{len(self.dispatchers)}.log"
         command = [
@@ -130,7 +130,7 @@ class Stage:
             process = subprocess.Popen(command, stderr=file, stdout=file, env=environment)
         made = RunningDispatcher(process, log, health_port, metrics_port)
         self.dispatchers.append(made)
-        self.wait(lambda: made.asked("/readyz")[0] == 200)
+        self.wait(lambda: made.asked("/readyz")[0] == 200 if is_ready else made.asked("/healthz")[0] == 200)
         return made
 
     def end(self) -> None:

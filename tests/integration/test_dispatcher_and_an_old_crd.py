@@ -42,12 +42,10 @@ def stage(s3_server: SeaweedServer, tmp_path_factory: pytest.TempPathFactory) ->
         bucket = new_bucket(s3_server)
     with cluster_folder() as place:
         cluster = local_cluster.up(place)
-        install_old(cluster.kubeconfig, folder)
         made = Stage(cluster.kubeconfig, "velero", folder, s3_server.url, bucket, _CREDENTIALS)
         try:
             made.make()
-            made.make_location("default")
-            made.start("--no-leader-election")
+            made.start("--leader-election", is_ready=False)
             yield made
         finally:
             made.end()
@@ -62,6 +60,17 @@ def install_old(kubeconfig: Path, folder: Path) -> None:
     names = [f"crd/{name}.velero.io" for name in ("backups", "backupstoragelocations", "volumesnapshotlocations")]
     for name in names:
         kubectl.run("wait", name, "--for=condition=Established", "--timeout=60s", kubeconfig=kubeconfig)
+
+
+def test_a_dispatcher_that_comes_before_its_kinds_is_not_ready_and_waits_for_them(stage: Stage) -> None:
+    dispatcher = stage.dispatchers[0]
+    stage.wait(lambda: "install the CRDs" in dispatcher.log.read_text())
+    assert dispatcher.asked("/readyz")[0] == 503
+    assert dispatcher.asked("/healthz")[0] == 200
+    install_old(stage.kubeconfig, stage.folder)
+    stage.make_location("default")
+    stage.wait(lambda: dispatcher.asked("/readyz")[0] == 200)
+    assert dispatcher.process.poll() is None
 
 
 def test_one_that_waits_has_no_phase_and_no_position(stage: Stage) -> None:

@@ -2,9 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from pinnace.dispatcher import health
 from pinnace.dispatcher.controller import BackupController
@@ -15,7 +16,7 @@ from pinnace.dispatcher.locations import Locations
 from pinnace.dispatcher.metrics import Metrics
 from pinnace.dispatcher.requests import Requests
 from pinnace.dispatcher.steps import Steps
-from pinnace.errors import LeaseLostError
+from pinnace.errors import InstalledCrdError, KubeError, LeaseLostError
 from pinnace.kube.client import Client
 from pinnace.kube.events import EventRecorder
 from pinnace.kube.leader_election import Candidate, lead
@@ -26,6 +27,7 @@ __all__ = ["Dispatcher", "DispatcherSettings"]
 
 _LEASE_NAME = "pinnace-dispatcher"
 _COMPONENT = "pinnace-dispatcher"
+_CRD_LOOK_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -57,6 +59,7 @@ class Dispatcher:
         self._clock = clock
         self.metrics = Metrics()
         self._stopping = threading.Event()
+        self._waits_for_crd = False
         self._backups: BackupController | None = None
         self._locations: LocationController | None = None
 
@@ -82,7 +85,9 @@ class Dispatcher:
     def _work(self) -> None:
         """Start the controllers and stay, since the library takes the end of this call for the end of the work."""
         settings, namespace = self._settings, self._settings.job.namespace
-        crd = read_installed_crd(self._client)
+        crd = self._installed_crd()
+        if crd is None:
+            return
         locations = Locations(self._client, namespace=namespace)
         steps = Steps(
             self._client,
@@ -119,6 +124,23 @@ class Dispatcher:
         self._backups.start()
         self._stopping.wait()
 
+    def _installed_crd(self) -> Mapping[str, Any] | None:
+        """What Backups are here, once it is known: an API server that has just started does not serve it at once.
+
+        None where the dispatcher is to stop before that.
+        """
+        while not self._stopping.is_set():
+            try:
+                crd = read_installed_crd(self._client)
+            except (InstalledCrdError, KubeError) as error:
+                self._waits_for_crd = True
+                _log.warning("%s; looked again in %.0f s", error, _CRD_LOOK_SECONDS)
+                self._stopping.wait(_CRD_LOOK_SECONDS)
+            else:
+                self._waits_for_crd = False
+                return crd
+        return None
+
     def _stop(self) -> None:
         self._stopping.set()
         for controller in (self._backups, self._locations):
@@ -129,4 +151,4 @@ class Dispatcher:
         return all(controller is None or controller.alive for controller in (self._backups, self._locations))
 
     def _is_ready(self) -> bool:
-        return self._backups is None or self._backups.synced
+        return not self._waits_for_crd and (self._backups is None or self._backups.synced)
