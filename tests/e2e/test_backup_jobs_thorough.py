@@ -166,6 +166,7 @@ def test_an_apiserver_that_is_restarted_in_mid_run_loses_neither_backup_nor_disp
     assert phase(backup) == "Completed", backup["status"]
     assert len(stuck.pods_of("apiserver-restarted")) == 1
     assert pinnace("backup", "verify", "apiserver-restarted", "--store", stuck.store_url).returncode == 0
+    wait_for_rollout(stuck)
     assert ("Normal", "Completed") in stuck.wait_for_event("apiserver-restarted", "Completed")
 
 

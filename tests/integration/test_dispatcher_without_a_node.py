@@ -234,6 +234,18 @@ def test_an_attempt_that_ends_badly_is_followed_by_another_and_told(stage: Stage
     assert [reason for _, reason, _ in stage.events_of(name)] == ["JobCreated", "Started", "Retrying", "Completed"]
 
 
+def test_a_pod_that_was_evicted_and_is_gone_is_still_the_reason(stage: Stage, name: str) -> None:
+    pod = started(stage, name)
+    condition = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "evicting"}
+    terminated = {"terminated": {"exitCode": 143, "reason": "Error"}}
+    stage.report(pod, "Failed", terminated, conditions=[condition])
+    stage.objects(PODS).delete(pod["metadata"]["name"])
+    stage.wait(lambda: "failureReason" in stage.backup(name)["status"])
+    assert stage.backup(name)["status"]["failureReason"] == (
+        f"attempt 2 of 3, since pod {pod['metadata']['name']} was evicted from node (none), as a drain does (evicting)"
+    )
+
+
 def test_the_last_attempt_that_ends_badly_fails_the_backup(stage: Stage, s3_server: SeaweedServer, name: str) -> None:
     stage.create(name, includedNamespaces=[f"of-{name}"])
     for attempt in (1, 2, 3):
@@ -333,7 +345,6 @@ def test_it_stays_below_100_mebibytes_over_twenty_backups(stage: Stage) -> None:
     for each in names:
         stage.complete(each)
         stage.wait_until_recorded(each)
-    print("RSS", stage.dispatchers[-1].rss_bytes >> 20)
     assert stage.dispatchers[-1].rss_bytes < _MOST_RSS_BYTES
 
 

@@ -28,7 +28,11 @@ _log = logging.getLogger(__name__)
 
 
 class BackupController:
-    """Keeps no state but copies of what the API server says, and the Backups that were deleted in mid-run."""
+    """Keeps no state but copies of what the API server says or said.
+
+    Of what is gone it remembers the Backups that were deleted in mid-run, and of a Job that is still there the pods
+    that failed: an evicted one is deleted, and only its last state says why.
+    """
 
     def __init__(
         self,
@@ -47,15 +51,18 @@ class BackupController:
         self._clock = clock
         self._queue = WorkQueue()
         self._deleted: dict[str, dict[str, Any]] = {}
+        self._failed_pods: dict[str, dict[str, Any]] = {}
         self._backups = Informer(
             client, BACKUPS, namespace=namespace, on_change=self._changed, on_deleted=self._backup_deleted
         )
         self._jobs = Informer(
-            client, JOBS, namespace=namespace, on_change=self._dependent_changed, label_selector=_POD_SELECTOR
-        )
+            client, JOBS, namespace=namespace, on_change=self._dependent_changed, on_deleted=self._job_deleted,
+            label_selector=_POD_SELECTOR,
+        )  # fmt: skip
         self._pods = Informer(
-            client, PODS, namespace=namespace, on_change=self._dependent_changed, label_selector=_POD_SELECTOR
-        )
+            client, PODS, namespace=namespace, on_change=self._dependent_changed, on_deleted=self._pod_deleted,
+            label_selector=_POD_SELECTOR,
+        )  # fmt: skip
         self._thread = threading.Thread(target=self._work, name="backups", daemon=True)
 
     def start(self) -> None:
@@ -100,6 +107,17 @@ class BackupController:
                 self._add_owner(job)
                 return
         self._add_owner(dependent)
+
+    def _job_deleted(self, job: dict[str, Any]) -> None:
+        for name, pod in list(self._failed_pods.items()):
+            if _job_name_of(pod) == job["metadata"]["name"]:
+                del self._failed_pods[name]
+        self._dependent_changed(job)
+
+    def _pod_deleted(self, pod: dict[str, Any]) -> None:
+        if _phase(pod) == "Failed" and self._jobs.get(_job_name_of(pod), namespace=self._namespace) is not None:
+            self._failed_pods[str(pod["metadata"]["name"])] = pod
+        self._dependent_changed(pod)
 
     def _add_owner(self, job: Mapping[str, Any]) -> None:
         for owner in job["metadata"].get("ownerReferences") or ():
@@ -163,7 +181,7 @@ class BackupController:
         backup = self._backups.get(name, namespace=self._namespace)
         subject = backup or self._deleted.get(name)
         job = None if subject is None else self._jobs.get(job_name(subject), namespace=self._namespace)
-        pods = [] if subject is None else self._pods_of(job_name(subject))
+        pods = [] if subject is None else self._all_pods_of(job_name(subject))
         place = QueuePlace(0)
         if backup is not None and job is None and _phase(backup) in _WAITING:
             places = queue_places(
@@ -192,12 +210,16 @@ class BackupController:
         deleted = self._deleted.get(name)
         return deleted is not None and bool(self._pods_of(job_name(deleted)))
 
+    def _all_pods_of(self, name: str) -> list[dict[str, Any]]:
+        """With those that failed and are gone."""
+        return [*(pod for pod in list(self._failed_pods.values()) if _job_name_of(pod) == name), *self._pods_of(name)]
+
     def _pods_of(self, name: str) -> list[dict[str, Any]]:
         return [pod for pod in self._pods.list() if _job_name_of(pod) == name]
 
 
-def _phase(backup: Mapping[str, Any]) -> str:
-    return str((backup.get("status") or {}).get("phase") or "")
+def _phase(item: Mapping[str, Any]) -> str:
+    return str((item.get("status") or {}).get("phase") or "")
 
 
 def _job_name_of(pod: Mapping[str, Any]) -> str:
