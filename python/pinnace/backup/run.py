@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pinnace.backup import documents
+from pinnace.backup.allocator import return_large_blocks
 from pinnace.backup.archive_sink import ArchiveSink
 from pinnace.backup.commit import Outcome, commit
 from pinnace.backup.log import VeleroLog, left_on_failure
@@ -79,6 +80,7 @@ def make(
     asked before anything becomes visible and raises AttemptLostError where another attempt has taken over. Then, and
     where another run of the name was first (BackupExistsError), nothing is removed, since it may be the other's.
     """
+    return_large_blocks()
     leftovers = store.clear_leftovers()
     try:
         with ExitStack() as stack:

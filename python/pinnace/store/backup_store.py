@@ -16,6 +16,8 @@ from pinnace.velero.object_store_layout import BackupKeys
 
 __all__ = ["BackupStore", "Leftovers", "backup_names"]
 
+_SIDE_BUDGET_BYTES = 16 << 20
+
 
 @dataclass(frozen=True)
 class Leftovers:
@@ -65,7 +67,10 @@ class BackupStore:
 
     def open(self, key: str) -> ObjectWriter:
         """Begin a large object; the archive replaces none, so that of two runs of one name one ends there."""
-        return self._store.open_writer(key, create_only=key == self.keys.archive)
+        if key == self.keys.archive:
+            return self._store.open_writer(key, create_only=True)
+        # An index is a tenth of its archive, and a resource list less: two parts are as fast as they come.
+        return self._store.open_writer(key, budget_bytes=_SIDE_BUDGET_BYTES)
 
     def put(self, key: str, body: bytes) -> None:
         """Store a small object."""
