@@ -1,6 +1,7 @@
 """A small real backup without a cluster: golden pages through the engine into a folder."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -61,10 +62,11 @@ def write_backup(
     *,
     name: str = "small",
     pages: list[tuple[ApiResource, bytes]] | None = None,
+    collect: Callable[[ArchiveSink], list[CollectedList]] | None = None,
     results: Results | None = None,
     log_level: str = "info",
 ) -> BackupStore:
-    """Write a whole backup of the pages (golden ones if not given)."""
+    """Write a whole backup of the pages (golden ones if not given), or of what `collect` feeds."""
     store = BackupStore(FilesystemStore(folder), name)
     if pages is None:
         pages = [(resource, (GOLDEN / "cluster" / f"{file}.json").read_bytes()) for resource, file in _GOLDEN_LISTS]
@@ -73,7 +75,7 @@ def write_backup(
         recorded = results or Results(log.entry)
         archive = Archive(level="default", mtime_seconds=1_700_000_000, threads=1)
         with ArchiveSink(archive, store, observer=Observer(), log=log, results=recorded) as sink:
-            lists = [_list(sink, resource, body) for resource, body in pages]
+            lists = collect(sink) if collect else [_list(sink, resource, body) for resource, body in pages]
             _commit(store, backup, sink=sink, log=log, lists=lists, results=recorded)
     return store
 
