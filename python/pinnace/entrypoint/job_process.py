@@ -164,6 +164,7 @@ class JobProcess:
             item_count=outcome.digest.item_count,
             page_bytes=sum(collected.page_bytes for collected in outcome.lists),
             list_seconds=round(time.monotonic() - started, 3),
+            throttled_count=sum(collected.throttled_count for collected in outcome.lists),
         )
 
     def _open(self, document: Mapping[str, Any]) -> ObjectStore:
