@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import orjson
 
 from pinnace.errors import (
     BackupExistsError,
@@ -129,3 +132,16 @@ class BackupStore:
     def read_metadata(self) -> bytes:
         """Read `velero-backup.json`."""
         return self.read(self.keys.metadata)
+
+    def committed_status(self, *, uid: str) -> dict[str, Any] | None:
+        """Give the status in the bucket if the Backup of this uid was committed; the metadata comes last: it is whole.
+
+        None where nothing was, or where what is there is another's; StoreError where the bucket can't be asked.
+        """
+        try:
+            document = orjson.loads(self.read_metadata())
+            is_ours = document["metadata"]["uid"] == uid
+        except (BackupNotFoundError, ValueError, KeyError, TypeError):
+            return None
+        status: dict[str, Any] = document.get("status") or {}
+        return status if is_ours else None
