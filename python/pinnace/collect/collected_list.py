@@ -33,9 +33,6 @@ class CollectedList:
     item_count: int = 0
     page_count: int = 0
     page_bytes: int = 0
-    throttled_count: int = 0
-    """Requests of this list that the server answered with 429."""
-
     error: str = ""
     warnings: list[str] = field(default_factory=list)
 

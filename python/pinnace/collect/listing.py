@@ -208,7 +208,6 @@ class Listing:
         """Prepare the next attempt; False ends the list with the error."""
         if error.status == 401:
             raise error
-        self._result.throttled_count += error.status == 429
         if error.status == 410 and self._go_on_at_newer_revision(error):
             return True
         if error.status in (400, 422) and self._leave_revision(error):

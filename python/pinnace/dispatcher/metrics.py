@@ -44,11 +44,9 @@ class Metrics:
         self._job_attempts = Counter(
             "pinnace_job_attempts", "Ended attempts of Jobs.", ["outcome"], registry=self.registry
         )
-        self._list_seconds = self._gauge("pinnace_backup_list_seconds", "Seconds from the first request to the commit.")
+        self._list_seconds = self._gauge("pinnace_backup_list_seconds", "Time in which the last backup listed.")
         self._page_bytes = self._gauge("pinnace_backup_page_bytes", "Bytes of list responses of the last backup.")
-        self._throttled = self._counter(
-            "pinnace_backup_throttled", "Requests of lists that got a 429."
-        )
+        self._throttled = self._counter("pinnace_backup_throttled", "Requests that the API server answered with 429.")
         self._last_success_at: dict[str, datetime] = {}
         self._begin_without_schedule()
 
