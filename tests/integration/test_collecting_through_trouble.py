@@ -1,21 +1,15 @@
 """A real control plane loses old revisions, and its apiserver, in the middle of a list."""
 
-import base64
-import json
-import os
-import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
-import urllib3
 
 from faults.collecting import CONFIG_MAPS, Sink
 from integration.cluster_fixtures import cluster_folder
+from integration.own_cluster import OwnCluster
 from pinnace.cluster import etcd_loader, local_cluster, synthetic
 from pinnace.collect.collected_list import CollectedList
 from pinnace.collect.item_collector import ItemCollector
@@ -28,52 +22,6 @@ _FLEET = ListRequest(CONFIG_MAPS, namespace="fleet")
 _NAMES = [f"device-{index:05}" for index in range(synthetic.FLEET_ITEMS)]
 
 
-@dataclass
-class OwnCluster:
-    """A cluster that nobody else uses, and the apiservers that were started in its first one's place."""
-
-    cluster: local_cluster.LocalCluster
-    apiservers: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    is_gone: threading.Event = field(default_factory=threading.Event)
-
-    def restart_apiserver(self) -> None:
-        """End the apiserver and start it again with the same flags, while requests come."""
-        pid = self.apiservers[-1].pid if self.apiservers else self.cluster.pids["kube-apiserver"]
-        command = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
-        os.kill(pid, signal.SIGKILL)
-        while self._answers():
-            time.sleep(0.05)
-        self.is_gone.set()
-        log = self.cluster.folder.joinpath("logs", "second-apiserver.log").open("ab")
-        self.apiservers.append(subprocess.Popen(command, stdout=log, stderr=log))
-
-    def write_and_compact(self) -> None:
-        """Change an item, and let etcd forget every revision before that."""
-        key = "/registry/configmaps/fleet/device-00000"
-        etcd_loader.load(self.cluster.etcd, entries=[(key, self._configmap())])
-        answer = self._etcd("range", {"key": base64.b64encode(key.encode()).decode()})
-        self._etcd("compaction", {"revision": answer["header"]["revision"], "physical": True})
-
-    def _configmap(self) -> bytes:
-        return next(synthetic.fleet(created="2026-01-02T03:04:05Z"))[1]
-
-    def _etcd(self, method: str, question: dict[str, object]) -> dict[str, dict[str, str]]:
-        url = f"{self.cluster.etcd}/v3/kv/{method}"
-        answer = urllib3.request("POST", url, body=json.dumps(question), timeout=30.0)
-        assert answer.status == 200, answer.data
-        document: dict[str, dict[str, str]] = json.loads(answer.data)
-        return document
-
-    def _answers(self) -> bool:
-        try:
-            urllib3.request("GET", f"{self.cluster.server}/livez", retries=False, timeout=5.0)
-        except urllib3.exceptions.SSLError:
-            return True
-        except urllib3.exceptions.HTTPError:
-            return False
-        return True
-
-
 @pytest.fixture(scope="module")
 def own_cluster() -> Iterator[OwnCluster]:
     """Without snapshots in the watch cache, so that what etcd has forgotten is gone at once."""
@@ -84,9 +32,7 @@ def own_cluster() -> Iterator[OwnCluster]:
         try:
             yield own
         finally:
-            for apiserver in own.apiservers:
-                apiserver.kill()
-                apiserver.wait()
+            own.end()
 
 
 class TroubledSink(Sink):

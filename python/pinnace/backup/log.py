@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pinnace.errors import AttemptLostError, PinnaceError
+from pinnace.errors import AttemptLostError, BackupExistsError, PinnaceError
 from pinnace.store.object_store import ObjectWriter
 from pinnace.velero import results
 from pinnace.velero.backup import Backup
@@ -137,13 +137,18 @@ class VeleroLog:
 
 
 @contextmanager
-def left_on_failure(log: VeleroLog) -> Iterator[None]:
-    """Commit the log also when the run fails, with its reason as the last line; the first error is what is raised."""
+def left_on_failure(log: VeleroLog, *, may_write: Callable[[], bool]) -> Iterator[None]:
+    """Commit the log also when the run fails, with its reason as the last line; the first error is what is raised.
+
+    Not where the log of that name may be another's: of a run that was first, or of another attempt.
+    """
     try:
         yield
-    except AttemptLostError:
+    except (AttemptLostError, BackupExistsError):
         raise
     except Exception as error:
+        if not may_write():
+            raise
         with suppress(PinnaceError, ValueError):  # ValueError: it was committed already
             log.entry(results.Entry("error", "backup failed", error=str(error)))
             log.commit()

@@ -1,5 +1,6 @@
 """The pipeline of one backup: read this first. Discover, plan, probe, collect into the archive, commit."""
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pinnace.backup import documents
 from pinnace.backup.allocator import return_large_blocks
 from pinnace.backup.archive_sink import ArchiveSink
+from pinnace.backup.attempt import SOLE_ATTEMPT, Attempt
 from pinnace.backup.commit import Outcome, commit
 from pinnace.backup.log import VeleroLog, left_on_failure
 from pinnace.backup.prepare import Prepared, prepare
@@ -71,16 +73,17 @@ def make(
     options: RunOptions = RunOptions(),
     observer: Observer | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    may_commit: Callable[[], None] = lambda: None,
+    attempt: Attempt = SOLE_ATTEMPT,
 ) -> Outcome:
     """Make a Backup that is InProgress.
 
     A kind that can't be listed is an error in the results and the backup is PartiallyFailed; whatever ends the run
-    (PinnaceError, a signal as InterruptedRun) removes what was written, so that nothing is visible. `may_commit` is
-    asked before anything becomes visible and raises AttemptLostError where another attempt has taken over. Then, and
-    where another run of the name was first (BackupExistsError), nothing is removed, since it may be the other's.
+    (PinnaceError, a signal as InterruptedRun) removes what was written, so that nothing is visible. `attempt` is
+    checked before anything becomes visible. Where another one has taken over, and where another run of the name was
+    first (BackupExistsError), nothing but the own uploads is removed, since it may be the other's.
     """
     return_large_blocks()
+    is_current = functools.cache(attempt.is_current)
     leftovers = store.clear_leftovers()
     try:
         with ExitStack() as stack:
@@ -88,7 +91,7 @@ def make(
                 VeleroLog(store.open(store.keys.log), backup=backup, clock=clock, level=options.log_level)
             )
             if options.leaves_log:
-                stack.enter_context(left_on_failure(log))
+                stack.enter_context(left_on_failure(log, may_write=is_current))
             results = Results(log.entry)
             _tell_leftovers(leftovers, log=log)
             archive = Archive(level=options.level, mtime_seconds=_mtime_seconds(backup), threads=options.threads)
@@ -99,13 +102,15 @@ def make(
             sink.expect(prepared)
             lists = tuple(_collect(prepared, client=client, sink=sink, options=options, results=results, log=log))
             digest = sink.finish()
-            may_commit()
+            attempt.check()
             return commit(
                 backup, digest, prepared, lists, results=results, log=log, store=store, clock=clock, sink=sink
             )
     except (AttemptLostError, BackupExistsError):
         raise
     except BaseException as error:
+        if not is_current():
+            raise
         for sentence in store.discard(keep_log=options.leaves_log):
             error.add_note(f"and not all of it could be removed: {sentence}")
         raise

@@ -1,5 +1,6 @@
 """`pinnace backup job`: what the Job's container runs; people run `pinnace backup run`."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -28,6 +29,9 @@ def job(
             help="fast: the list sets the pace; small: the smallest archive.",
         ),
     ] = "default",
+    termination_log: Annotated[
+        Path, typer.Option(rich_help_panel=OUTPUT, help="The container's terminationMessagePath.")
+    ] = Path("/dev/termination-log"),
     log_level: LogLevelOption = None,
     log_format: LogFormatOption = None,
 ) -> None:
@@ -43,7 +47,13 @@ def job(
 
     process = JobProcess(
         connect(),
-        JobSurroundings(namespace=namespace, backup_name=name, backup_uid=backup_uid, attempt_id=attempt_id),
+        JobSurroundings(
+            namespace=namespace,
+            backup_name=name,
+            backup_uid=backup_uid,
+            attempt_id=attempt_id,
+            termination_log=termination_log,
+        ),
         options=RunOptions(level=compression, log_level=settings.stored_log_level, leaves_log=True),
     )
     raise typer.Exit(process.run())

@@ -2,12 +2,12 @@
 
 import logging
 import threading
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from pinnace.backup.progress import Observer
-from pinnace.errors import KubeError
-from pinnace.kube.objects import Objects
+from pinnace.errors import PinnaceError
 
 __all__ = ["StatusReporter"]
 
@@ -18,11 +18,13 @@ _log = logging.getLogger(__name__)
 
 
 class StatusReporter(Observer):
-    """Sends the newest counts from a thread of its own; one that can't be sent is followed by a newer one."""
+    """Sends the newest counts from a thread of its own; one that can't be sent is followed by a newer one.
 
-    def __init__(self, backups: Objects, backup_name: str, *, seconds: float = _SECONDS) -> None:
-        self._backups = backups
-        self._backup_name = backup_name
+    `write` changes fields of the status, and raises PinnaceError where it can't or may not.
+    """
+
+    def __init__(self, write: Callable[[Mapping[str, Any]], None], *, seconds: float = _SECONDS) -> None:
+        self._write = write
         self._seconds = seconds
         self._total = 0
         self._done = 0
@@ -60,8 +62,8 @@ class StatusReporter(Observer):
             return
         progress = {"totalItems": counts[0], "itemsBackedUp": counts[1]}
         try:
-            self._backups.merge_patch(self._backup_name, {"status": {"progress": progress}})
-        except KubeError as error:
+            self._write({"progress": progress})
+        except PinnaceError as error:
             _log.info("progress can't be written: %s", error)
         else:
             self._sent = counts
