@@ -132,7 +132,7 @@ class BackupController:
         _log.info("backup %s: %s", name, step)
         self._steps.perform(step, observed)
         if isinstance(step, MakeJob) and observed.backup is not None:
-            self._wait_for_job(job_name(observed.backup))
+            self._wait_for_job(observed.backup)
         self._steps.metrics.existing(self._backups.list())
         return None
 
@@ -148,10 +148,15 @@ class BackupController:
         del self._deleted[name]
         return None
 
-    def _wait_for_job(self, name: str) -> None:
-        """Until our copy has a Job that was just made: the queue counts by Jobs who has begun."""
+    def _wait_for_job(self, backup: Mapping[str, Any]) -> None:
+        """Until our copy has a Job that was just made, or the refusal: the queue counts by Jobs who has begun."""
         deadline = time.monotonic() + _CATCH_UP_SECONDS
-        while self._jobs.get(name, namespace=self._namespace) is None and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            if self._jobs.get(job_name(backup), namespace=self._namespace) is not None:
+                return
+            now = self._backups.get(str(backup["metadata"]["name"]), namespace=self._namespace)
+            if now is None or _phase(now) not in _WAITING:
+                return
             time.sleep(_CATCH_UP_PAUSE_SECONDS)
 
     def _observe(self, name: str) -> Observed:
