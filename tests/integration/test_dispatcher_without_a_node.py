@@ -333,6 +333,7 @@ def test_it_stays_below_100_mebibytes_over_twenty_backups(stage: Stage) -> None:
     for each in names:
         stage.complete(each)
         stage.wait_until_recorded(each)
+    print("RSS", stage.dispatchers[-1].rss_bytes >> 20)
     assert stage.dispatchers[-1].rss_bytes < _MOST_RSS_BYTES
 
 

@@ -1,9 +1,11 @@
 """When a location is validated, what its status says then, and which one is the default; decided purely."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
+from pinnace.errors import UsageError
 from pinnace.velero.duration import parse_duration
 from pinnace.velero.timestamps import timestamp
 
@@ -14,14 +16,18 @@ _DEFAULT_FREQUENCY_SECONDS = 60.0
 
 
 def is_due(location: Mapping[str, Any], *, now: datetime) -> bool:
-    """Tell whether to validate now; a frequency of 0 turns it off, but the first validation always runs."""
+    """Tell whether to validate now; a frequency of 0 turns it off, but the first validation always runs.
+
+    One that can't be read counts as not given: the next validation must not end with it.
+    """
     last = (location.get("status") or {}).get("lastValidationTime")
     if not last:
         return True
     text = (location.get("spec") or {}).get("validationFrequency")
     seconds = _DEFAULT_FREQUENCY_SECONDS
     if text is not None:
-        seconds = parse_duration(str(text), field="spec.validationFrequency")
+        with suppress(UsageError):
+            seconds = parse_duration(str(text), field="spec.validationFrequency")
     return seconds > 0 and now - datetime.fromisoformat(last) >= timedelta(seconds=seconds)
 
 
