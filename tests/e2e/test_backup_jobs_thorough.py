@@ -20,6 +20,9 @@ pytestmark = [pytest.mark.usefixtures("credentials"), pytest.mark.thorough, pyte
 
 _DEPLOYMENT = ("deployment/pinnace-dispatcher", f"--namespace={NAMESPACE}")
 _WRONG_IMAGE = "localhost/pinnace:never-built"
+_SMALL = "resources: {requests: {cpu: 10m}}"
+"""So that those that wait leave the node's CPUs to those that run."""
+
 _LONGEST_SECONDS = 900.0
 _LOADED = ["load-*"]
 """The namespaces of the many items: a backup of them takes seconds."""
@@ -34,9 +37,10 @@ def stuck(installation: Installation) -> Iterator[Installation]:
     make_doomed_location(installation)
     create_held(installation, "unschedulable", node_selector="never")
     create_held(installation, "no-secret", node_selector="later", storageLocation="doomed")
-    installation.override_jobs("")
+    installation.override_jobs(_SMALL)
     set_job_image(installation, _WRONG_IMAGE)
     create_with_job(installation, "wrong-image")
+    installation.override_jobs("")
     set_job_image(installation, installation.cluster.image)
     installation.cluster.kubectl("delete", "secret", "doomed-credentials", f"--namespace={NAMESPACE}")
     installation.cluster.kubectl("label", "nodes", "--all", "pinnace.io/test=later")
@@ -105,7 +109,7 @@ def wait_for_rollout(installation: Installation) -> None:
 
 def create_held(installation: Installation, name: str, *, node_selector: str, **spec: str) -> None:
     """Create a Backup whose pod waits for a node with that label."""
-    installation.override_jobs(f"podSpec: {{nodeSelector: {{pinnace.io/test: {node_selector}}}}}")
+    installation.override_jobs(f"{_SMALL}\npodSpec: {{nodeSelector: {{pinnace.io/test: {node_selector}}}}}")
     create_with_job(installation, name, **spec)
 
 
@@ -171,7 +175,9 @@ def test_an_image_that_is_not_there_is_named(stuck: Installation) -> None:
 
 
 def test_a_secret_that_went_after_the_validation_is_named(stuck: Installation) -> None:
+    """Its location can't be looked at either; but no attempt ran, so that nothing can be in the bucket."""
     assert_given_up(stuck, "no-secret", "Secret doomed-credentials does not exist; create it")
+    assert "can't be looked at" not in stuck.wait("no-secret")["status"]["failureReason"]
 
 
 def test_a_pod_that_finds_no_node_says_what_the_scheduler_says(stuck: Installation) -> None:

@@ -105,11 +105,11 @@ def test_of_two_defaults_the_newest_stays(stage: Stage) -> None:
     [
         (
             "read-only",
-            "backup can't be created because backup storage location read-only is currently in read-only mode",
+            "backup storage location read-only is currently in read-only mode",
         ),
         (
             "no-bucket",
-            "backup can't be created because BackupStorageLocation no-bucket is in Unavailable status.",
+            "BackupStorageLocation no-bucket is in Unavailable status.",
         ),
     ],
 )

@@ -119,11 +119,12 @@ class Fail:
     """Write phase Failed with the reason, keep the pod's last lines as the backup's log, abort its uploads.
 
     But where this Backup's `velero-backup.json` is in the bucket, an attempt had committed before it was ended, and the
-    phase is what that says.
+    phase is what that says. Where no attempt has ever run the bucket need not be asked: its Secret may be what lacks.
     """
 
     reason: str
     pod_name: str = ""
+    has_run: bool = True
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,9 @@ def _in_progress(backup: Mapping[str, Any], observed: Observed) -> Step:
         case State.COMPLETE:
             return TakeFromBucket(state.pod_name)
         case State.FAILED | State.STUCK | State.HOPELESS:
-            return Fail(_with_attempt(state), state.pod_name)
+            told = observed.job["metadata"].get("annotations") or {}
+            has_run = state.is_started or state.attempt > 1 or STARTED_ANNOTATION in told
+            return Fail(_with_attempt(state), state.pod_name, has_run=has_run)
         case State.RUNNING:
             return _running(observed.job, state)
 

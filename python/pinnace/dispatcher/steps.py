@@ -84,8 +84,8 @@ class Steps:
             case steps.MarkInProgress() if job is not None:
                 self._give_rights(backup, job)
                 self._mark_in_progress(backup)
-            case steps.Fail(reason, pod_name):
-                self._fail(backup, job, reason=reason, pod_name=pod_name)
+            case steps.Fail():
+                self._fail(backup, job, step)
             case steps.TakeFromBucket():
                 self._take_from_bucket(backup)
             case _ if job is not None:
@@ -178,11 +178,12 @@ class Steps:
         self._annotate(job, steps.ATTEMPT_ANNOTATION, str(step.attempt))
         self.metrics.retried()
 
-    def _fail(self, backup: Mapping[str, Any], job: Mapping[str, Any] | None, *, reason: str, pod_name: str) -> None:
+    def _fail(self, backup: Mapping[str, Any], job: Mapping[str, Any] | None, step: steps.Fail) -> None:
         if job is None and self._jobs.get(job_name(backup)) is not None:
             return  # our copy was older than the Job; its event brings the Backup back
+        reason = step.reason
         try:
-            committed = self._failed.committed_status(backup)
+            committed = self._failed.committed_status(backup) if step.has_run else None
         except (StoreError, LocationError) as error:
             if not self._is_given_up(backup):
                 raise
@@ -192,7 +193,7 @@ class Steps:
             self._patch_status(backup, {"failureReason": None, **committed})
             self._given_up_at.pop(str(backup["metadata"]["uid"]), None)
             return
-        self._failed.clear(backup, pod_name=pod_name, reason=reason)
+        self._failed.clear(backup, pod_name=step.pod_name, reason=reason)
         ended = {"phase": "Failed", "failureReason": reason, "completionTimestamp": timestamp(self._clock())}
         self._patch_status(backup, ended)
         if job is None:

@@ -1,5 +1,6 @@
 """Every phase, every state of the Job, every annotation and every place in the queue has its one step."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,7 +54,9 @@ _STUCK = Fail(
     f"image registry.example/pinnace:1 can't be pulled for pod {POD_NAME}: not found; correct the image of the Jobs, "
     "or give podSpec.imagePullSecrets in ConfigMap pinnace-job (attempt 1 of 3)",
     POD_NAME,
+    has_run=False,
 )
+_STUCK_AGAIN = replace(_STUCK, has_run=True)
 _HOPELESS = Fail(
     f"pod {POD_NAME} was OOMKilled (exit code 137) at its memory limit of 192Mi; "
     "raise resources.limits.memory in ConfigMap pinnace-job (attempt 1 of 3)",
@@ -82,7 +85,7 @@ _TABLE: dict[str, tuple[dict[str, Any] | None, dict[str, str], tuple[Step, ...]]
     "InProgress, start told": (
         backup("InProgress"),
         {"pinnace.io/started": "true"},
-        (_GONE, ResumeJob(), _LATER, _LATER, _LATER, _STUCK, _HOPELESS, TakeFromBucket(POD_NAME), _FAILED),
+        (_GONE, ResumeJob(), _LATER, _LATER, _LATER, _STUCK_AGAIN, _HOPELESS, TakeFromBucket(POD_NAME), _FAILED),
     ),
     **{
         phase: (
