@@ -117,7 +117,7 @@ def test_a_backup_of_one_that_takes_none_is_refused(stage: Stage, name: str, err
     validated(stage, name)
     stage.create(f"into-{name}", storageLocation=name)
     status = stage.wait_for_phase(f"into-{name}", "FailedValidation")["status"]
-    assert status["validationErrors"] == [error]
+    assert status["validationErrors"] == [f"backup can't be created because {error}"]
 
 
 def test_a_backup_that_names_none_goes_to_the_default(stage: Stage) -> None:
