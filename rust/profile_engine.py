@@ -34,6 +34,8 @@ def record(engine: Path, body: Path, *, level: str, threads: int, into: Path) ->
     """Run the engine under perf; call chains by DWARF, since neither Rust nor the assembly keeps frame pointers."""
     command = [engine, body, level, str(ROUND_SECONDS), str(threads)]
     perf = ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(SAMPLES_PER_SECOND), "--call-graph", "dwarf,8192"]
+    # A buffer for many of these samples of 8 kB each: perf can't empty it often while all processors are at work.
+    perf += ["--mmap-pages", "64M"]
     subprocess.run([*perf, "-o", into, *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

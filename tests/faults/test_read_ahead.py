@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,9 @@ def test_a_response_whose_turn_does_not_come_is_given_up_and_asked_for_again(tmp
         results = list(ItemCollector(client, buffers=buffers).collect(probes("as", "bs"), sink=sink))
     assert sink.names() == ["a", "b"]
     assert [result.error for result in results] == ["", ""]
-    assert asked_for == [path("as"), path("bs"), path("bs")]
+    # Which of the first two arrives first is open; that the second was asked for early is proven by the first, which
+    # ends only when the second is given up.
+    assert Counter(asked_for) == {path("as"): 1, path("bs"): 2}
 
 
 def test_the_bytes_of_all_responses_together_are_bounded(tmp_path: Path) -> None:

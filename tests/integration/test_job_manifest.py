@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from integration.cluster_fixtures import TestedCluster
+from integration.velero_kinds import apply_crds, make_backup
 from pinnace.dispatcher.job import JobSettings, StoreAccess, job_manifest, rights
 from pinnace.dispatcher.job_overrides import JobOverrides, read_overrides
 from pinnace.errors import ClusterError
@@ -84,7 +85,9 @@ def test_restricted_pod_security_is_really_enforced_here(namespace: TestedCluste
 
 
 def test_the_job_can_be_resumed_and_be_given_a_time_to_live(namespace: TestedCluster) -> None:
-    document = job_manifest(_backup("resumed"), settings=_SETTINGS, access=_ACCESS)
+    apply_crds(namespace)
+    backup = make_backup(namespace, "resumed", namespace=_NAMESPACE)
+    document = job_manifest(backup, settings=_SETTINGS, access=_ACCESS)
     namespace.kubectl("create", "-f", "-", standard_input=json.dumps(document))
     name = document["metadata"]["name"]
     patch = {"metadata": {"annotations": {"pinnace.io/recorded": "true"}}, "spec": {"ttlSecondsAfterFinished": 60}}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from integration.cluster_fixtures import TestedCluster
+from integration.velero_kinds import apply_crds, make_backup
 from pinnace.dispatcher.job import JobSettings, StoreAccess, job_manifest
 from pinnace.dispatcher.job_state import JobState, State, job_state
 
@@ -22,7 +23,7 @@ class _Job:
 
     def __init__(self, cluster: TestedCluster, change: Callable[[dict[str, Any]], None]) -> None:
         self._cluster = cluster
-        backup = {"metadata": {"name": "nightly", "uid": str(uuid.uuid4())}}
+        backup = make_backup(cluster, f"nightly-{uuid.uuid4()}", namespace=_NAMESPACE)
         document = job_manifest(backup, settings=_SETTINGS, access=StoreAccess())
         document["spec"]["suspend"] = False
         change(document["spec"])
@@ -68,6 +69,7 @@ class _Job:
 
 @pytest.fixture(scope="module")
 def namespace(local_cluster: TestedCluster) -> Iterator[TestedCluster]:
+    apply_crds(local_cluster)
     local_cluster.kubectl("create", "namespace", _NAMESPACE)
     enforced = "pod-security.kubernetes.io/enforce=restricted"
     local_cluster.kubectl("label", "namespace", _NAMESPACE, enforced)

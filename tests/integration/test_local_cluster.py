@@ -12,6 +12,8 @@ from integration.cluster_fixtures import TestedCluster, cluster_folder
 from pinnace.cluster import kubectl, local_cluster, samples, synthetic, versions
 from pinnace.errors import ClusterError
 
+_SAMPLE_NAMESPACES = ("awkward", "data", "empty", "fleet", "ignored", "shop")
+
 
 @pytest.fixture
 def second_folder() -> Iterator[Path]:
@@ -111,6 +113,14 @@ def _identity(document: dict[str, object]) -> str:
 
 
 def _versions_of_samples(cluster: TestedCluster) -> dict[str, str]:
-    """uid to resourceVersion of every ConfigMap; other kinds have a status that controllers write meanwhile."""
+    """Name to resourceVersion of the samples' ConfigMaps; other kinds have a status that controllers write meanwhile.
+
+    Those of other tests' namespaces go with their namespace at any time.
+    """
     listed = json.loads(cluster.kubectl("get", "--raw=/api/v1/configmaps"))
-    return {item["metadata"]["uid"]: item["metadata"]["resourceVersion"] for item in listed["items"]}
+    found = [item["metadata"] for item in listed["items"]]
+    return {
+        f"{metadata['namespace']}/{metadata['name']}": metadata["resourceVersion"]
+        for metadata in found
+        if metadata["namespace"] in _SAMPLE_NAMESPACES
+    }

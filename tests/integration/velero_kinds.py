@@ -3,10 +3,11 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 from integration.cluster_fixtures import TestedCluster
 
-__all__ = ["CRDS", "apply_crds", "make_namespace"]
+__all__ = ["CRDS", "apply_crds", "make_backup", "make_namespace"]
 
 CRDS = Path(__file__).parents[2] / "k8s" / "crds"
 _ESTABLISHED_SECONDS = 60.0
@@ -32,6 +33,16 @@ def _established(cluster: TestedCluster) -> set[str]:
         for crd in crds
         if any((c["type"], c["status"]) == wanted for c in crd.get("status", {}).get("conditions") or [])
     }
+
+
+def make_backup(cluster: TestedCluster, name: str, *, namespace: str) -> dict[str, Any]:
+    """Make a Backup that nothing works on; a Job whose owner is not there would be deleted by the garbage collector."""
+    metadata = {"name": name, "namespace": namespace}
+    document = {"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": metadata}
+    made: dict[str, Any] = json.loads(
+        cluster.kubectl("create", "-f", "-", "-o", "json", standard_input=json.dumps(document))
+    )
+    return made
 
 
 def make_namespace(cluster: TestedCluster, name: str) -> str:

@@ -35,8 +35,6 @@ class ArchiveSink:
         self._list_hash = hashlib.sha256()
         self._list_bytes = 0
         self.namespaces: set[str] = set()
-        self.broken_off_kinds: set[tuple[str, str]] = set()
-        """Group resource and apiVersion of lists that were taken up again: the archive has more than they count."""
         takes = {
             store.keys.archive: archive.take_archive,
             store.keys.index: self._take_index,
@@ -64,8 +62,6 @@ class ArchiveSink:
     def open(self, request: ListRequest, *, described: str, skip_items: int, skip_uid: str | None) -> Page:
         """Open the archive's next page."""
         self._log.info("Getting items", request=described)
-        if skip_items:
-            self.broken_off_kinds.add((request.resource.group_resource, request.resource.api_version))
         return self._archive.page(
             request=described,
             group_resource=request.resource.group_resource,

@@ -1,7 +1,7 @@
 """The documents of a backup that pinnace adds to Velero's: the manifest, and what is put into the Backup."""
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -63,12 +63,11 @@ def manifest(
     *,
     prepared: Prepared,
     lists: Sequence[CollectedList],
-    broken_off_kinds: Collection[tuple[str, str]] = (),
     objects: Mapping[str, tuple[int, str]],
 ) -> dict[str, Any]:
     """`<B>-manifest.json.gz`: digests of everything else, the revision of every list, how it was compressed.
 
-    `objects` are bytes and SHA-256 by key. A list of `broken_off_kinds` has archived more items than it counts.
+    `objects` are bytes and SHA-256 by key.
     """
     return {
         "backup": backup.name,
@@ -84,13 +83,13 @@ def manifest(
         },
         "items": digest.item_count,
         "revision": prepared.revision.resource_version,
-        "lists": [_list(collected, broken_off_kinds) for collected in lists],
+        "lists": [_list(collected) for collected in lists],
         "skipped": [{"groupResource": kind.group_resource, "reason": kind.reason} for kind in prepared.skipped],
         "engine": engine.build_info(),
     }
 
 
-def _list(collected: CollectedList, broken_off_kinds: Collection[tuple[str, str]]) -> dict[str, Any]:
+def _list(collected: CollectedList) -> dict[str, Any]:
     resource = collected.request.resource
     pairs = {
         "groupResource": resource.group_resource,
@@ -104,7 +103,6 @@ def _list(collected: CollectedList, broken_off_kinds: Collection[tuple[str, str]
         "pageBytes": collected.page_bytes,
         "warnings": collected.warnings,
         "error": collected.error,
-        "brokeOff": "" if (resource.group_resource, resource.api_version) not in broken_off_kinds else True,
     }
     return {key: value for key, value in pairs.items() if value not in ("", [])}
 

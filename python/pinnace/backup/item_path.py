@@ -1,4 +1,4 @@
-"""Where an item's files lie in an archive, and which item a file is of (velero-format.md section 2)."""
+"""Where an item's files lie in an archive, and which item a file is of."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The backup's log object: logrus text lines as Velero's, gzipped as they are written (velero-format.md section 7)."""
+"""The backup's log object: logrus text lines as Velero's, gzipped as they are written."""
 
 import hashlib
 import logging

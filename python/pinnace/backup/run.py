@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pinnace.backup import documents
+from pinnace.backup.allocator import return_large_blocks
 from pinnace.backup.archive_sink import ArchiveSink
 from pinnace.backup.attempt import SOLE_ATTEMPT, Attempt
 from pinnace.backup.commit import Outcome, commit
@@ -81,6 +82,7 @@ def make(
     checked before anything becomes visible. Where another one has taken over, and where another run of the name was
     first (BackupExistsError), nothing but the own uploads is removed, since it may be the other's.
     """
+    return_large_blocks()
     is_current = functools.cache(attempt.is_current)
     leftovers = store.clear_leftovers()
     try:

@@ -79,9 +79,6 @@ class Manifest:
     kind_counts: Mapping[tuple[str, str], int]
     """Items by group resource and apiVersion, summed up over the lists."""
 
-    uncounted_kinds: frozenset[tuple[str, str]]
-    """Kinds with a response that broke off: what it gave before is in the archive, but not in the list's count."""
-
     objects: Mapping[str, tuple[int, str]]
     """Bytes and SHA-256 of the other objects, by file name; empty in a manifest that does not have them."""
 
@@ -169,14 +166,11 @@ def read_manifest(store: BackupStore) -> Manifest | None:
 
 def _manifest(document: Mapping[str, Any]) -> Manifest:
     counts: dict[tuple[str, str], int] = {}
-    uncounted = set()
     for entry in document["lists"]:
         kind = (str(entry["groupResource"]), str(entry["apiVersion"]))
         counts[kind] = counts.get(kind, 0) + _number(entry["items"])
         if not all(isinstance(entry.get(name, []), list) for name in ("resourceVersions", "warnings")):
             raise TypeError("a list is wanted")
-        if entry.get("error") or entry.get("brokeOff"):
-            uncounted.add(kind)
     return Manifest(
         document=document,
         archive_bytes=_number(document["archive"]["bytes"]),
@@ -184,7 +178,6 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         index_sha256=str(document["index"]["sha256"]),
         item_count=_number(document["items"]),
         kind_counts=counts,
-        uncounted_kinds=frozenset(uncounted),
         objects={
             str(name): (_number(entry["bytes"]), str(entry["sha256"]))
             for name, entry in (document.get("objects") or {}).items()

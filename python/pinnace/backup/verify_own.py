@@ -113,7 +113,7 @@ class OwnBackup:
         wanted = self._manifest.kind_counts
         for kind in sorted({*counts, *wanted}):
             stated = wanted.get(kind, 0)
-            if counts[kind] != stated and not (kind in self._manifest.uncounted_kinds and counts[kind] > stated):
+            if counts[kind] != stated:
                 self._differ(f"{kind[0]} of {kind[1]}: {counts[kind]} items, but the manifest says {stated}")
         if counts.total() != self._manifest.item_count:
             self._differ(f"{counts.total()} items, but the manifest says {self._manifest.item_count}")

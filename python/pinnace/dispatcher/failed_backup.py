@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from pinnace.dispatcher.locations import Locations
-from pinnace.errors import BackupNotFoundError, KubeError, PinnaceError
+from pinnace.errors import KubeError, PinnaceError
 from pinnace.kube.client import Client
 from pinnace.kube.kinds import PODS
 from pinnace.store.backup_store import BackupStore
@@ -32,18 +30,8 @@ class FailedBackup:
         self._locations = locations
 
     def committed_status(self, backup: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The status in the bucket if this very Backup was committed: the metadata comes last, so it is whole.
-
-        None where it was not; StoreError where the bucket can't be asked.
-        """
-        try:
-            document = orjson.loads(self._store(backup).read_metadata())
-        except BackupNotFoundError:
-            return None
-        if (document.get("metadata") or {}).get("uid") != backup["metadata"]["uid"]:
-            return None
-        status: dict[str, Any] = document.get("status") or {}
-        return status
+        """The status in the bucket if this very Backup was committed, else None; StoreError, LocationError."""
+        return self._store(backup).committed_status(uid=str(backup["metadata"]["uid"]))
 
     def clear(self, backup: Mapping[str, Any], *, pod_name: str = "", reason: str = "") -> None:
         """Abort its uploads and remove its objects; with a reason, leave a log if the Job could not.

@@ -14,7 +14,7 @@ from pinnace.kube.objects import Objects
 from pinnace.store.location import open_location
 from pinnace.store.object_store import ObjectStore
 
-__all__ = ["Locations"]
+__all__ = ["Locations", "ca_certificate"]
 
 _DEFAULT_SECRET = "cloud-credentials"  # noqa: S105 - a name
 _DEFAULT_KEY = "cloud"
@@ -53,13 +53,8 @@ class Locations:
         if access.secret_name:
             file = Path(self._folder.name) / f"{access.secret_name}.{access.secret_key}"
             file.touch(mode=0o600)
-            file.write_bytes(self._secret_value(access, location_name=name))
-        reference = ((document.get("spec") or {}).get("objectStorage") or {}).get("caCertRef") or {}
-        ca_cert = b""
-        if reference.get("name"):
-            ca_access = StoreAccess(str(reference["name"]), str(reference.get("key") or ""))
-            ca_cert = self._secret_value(ca_access, location_name=name)
-        return open_location(document, credentials_file=file, ca_cert=ca_cert)
+            file.write_bytes(_secret_value(self._secrets, access, location_name=name))
+        return open_location(document, credentials_file=file, ca_cert=ca_certificate(document, self._secrets))
 
     def access(self, name: str) -> StoreAccess:
         """Say what the Job mounts for a location."""
@@ -76,10 +71,20 @@ class Locations:
             return StoreAccess(_DEFAULT_SECRET, _DEFAULT_KEY)
         return StoreAccess()
 
-    def _secret_value(self, access: StoreAccess, *, location_name: str) -> bytes:
-        secret = self._secrets.get(access.secret_name)
-        value = ((secret or {}).get("data") or {}).get(access.secret_key)
-        if value is None:
-            what = "does not exist" if secret is None else f"has no key {access.secret_key}"
-            raise LocationError(location_name=location_name, reason=f"Secret {access.secret_name} {what}")
-        return base64.b64decode(value)
+
+def ca_certificate(location: Mapping[str, Any], secrets: Objects) -> bytes:
+    """Read the PEM that a location's `caCertRef` names, b"" if it names none; LocationError where that is missing."""
+    reference = ((location.get("spec") or {}).get("objectStorage") or {}).get("caCertRef") or {}
+    if not reference.get("name"):
+        return b""
+    access = StoreAccess(str(reference["name"]), str(reference.get("key") or ""))
+    return _secret_value(secrets, access, location_name=str(location["metadata"]["name"]))
+
+
+def _secret_value(secrets: Objects, access: StoreAccess, *, location_name: str) -> bytes:
+    secret = secrets.get(access.secret_name)
+    value = ((secret or {}).get("data") or {}).get(access.secret_key)
+    if value is None:
+        what = "does not exist" if secret is None else f"has no key {access.secret_key}"
+        raise LocationError(location_name=location_name, reason=f"Secret {access.secret_name} {what}")
+    return base64.b64decode(value)

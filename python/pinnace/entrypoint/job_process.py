@@ -1,6 +1,5 @@
 """One attempt of a Job: reads its Backup, makes it by the same pipeline as a local run, and says what became of it."""
 
-import base64
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -9,16 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from pinnace.backup import run as pipeline
 from pinnace.dispatcher import termination
 from pinnace.dispatcher.job import CREDENTIALS_FOLDER, EXIT_ANOTHER_ATTEMPT
+from pinnace.dispatcher.locations import ca_certificate
 from pinnace.entrypoint.ownership import Ownership
 from pinnace.entrypoint.status_reporter import StatusReporter
 from pinnace.errors import (
     AttemptLostError,
-    BackupNotFoundError,
     KubeError,
     LocationError,
     PinnaceError,
@@ -104,7 +101,8 @@ class JobProcess:
         self, document: Mapping[str, Any], reporter: StatusReporter
     ) -> tuple[dict[str, Any], termination.Termination]:
         store = BackupStore(self._open(document), self._surroundings.backup_name)
-        if (committed := self._committed(store)) is not None:
+        # An earlier attempt may have committed, and died before it could say so.
+        if (committed := store.committed_status(uid=self._surroundings.backup_uid)) is not None:
             return committed, termination.Termination()
         started = time.monotonic()
         outcome = pipeline.make(
@@ -124,28 +122,13 @@ class JobProcess:
             throttled_count=self._client.throttled_count,
         )
 
-    def _committed(self, store: BackupStore) -> dict[str, Any] | None:
-        """The status in the bucket where an earlier attempt committed but died before it could say so."""
-        try:
-            document = orjson.loads(store.read_metadata())
-        except BackupNotFoundError:
-            return None
-        if document["metadata"].get("uid") != self._surroundings.backup_uid:
-            return None
-        status: dict[str, Any] = document["status"]
-        return status
-
     def _open(self, document: Mapping[str, Any]) -> ObjectStore:
         namespace, name = self._surroundings.namespace, str(document["spec"].get("storageLocation") or "")
         location = Objects(self._client, BACKUP_STORAGE_LOCATIONS, namespace=namespace).get(name)
         if location is None:
             raise LocationError(location_name=name, reason="it does not exist")
         file = self._surroundings.credentials_file
-        reference = ((location.get("spec") or {}).get("objectStorage") or {}).get("caCertRef") or {}
-        ca_cert = b""
-        if reference.get("name"):
-            secret = Objects(self._client, SECRETS, namespace=namespace).get(str(reference["name"])) or {}
-            ca_cert = base64.b64decode((secret.get("data") or {}).get(str(reference.get("key"))) or "")
+        ca_cert = ca_certificate(location, Objects(self._client, SECRETS, namespace=namespace))
         return open_location(location, credentials_file=file if file.exists() else None, ca_cert=ca_cert)
 
     def _lost(self, error: AttemptLostError) -> int:

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import orjson
 
 from pinnace.errors import (
     BackupExistsError,
@@ -15,6 +18,8 @@ from pinnace.store.object_store import ObjectStore, ObjectWriter
 from pinnace.velero.object_store_layout import BackupKeys
 
 __all__ = ["BackupStore", "Leftovers", "backup_names"]
+
+_SIDE_BUDGET_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,10 @@ class BackupStore:
 
     def open(self, key: str) -> ObjectWriter:
         """Begin a large object; the archive replaces none, so that of two runs of one name one ends there."""
-        return self._store.open_writer(key, create_only=key == self.keys.archive)
+        if key == self.keys.archive:
+            return self._store.open_writer(key, create_only=True)
+        # An index is a tenth of its archive, and a resource list less: two parts are as fast as they come.
+        return self._store.open_writer(key, budget_bytes=_SIDE_BUDGET_BYTES)
 
     def put(self, key: str, body: bytes) -> None:
         """Store a small object."""
@@ -124,3 +132,16 @@ class BackupStore:
     def read_metadata(self) -> bytes:
         """Read `velero-backup.json`."""
         return self.read(self.keys.metadata)
+
+    def committed_status(self, *, uid: str) -> dict[str, Any] | None:
+        """Give the status in the bucket if the Backup of this uid was committed; the metadata comes last: it is whole.
+
+        None where nothing was, or where what is there is another's; StoreError where the bucket can't be asked.
+        """
+        try:
+            document = orjson.loads(self.read_metadata())
+            is_ours = document["metadata"]["uid"] == uid
+        except (BackupNotFoundError, ValueError, KeyError, TypeError):
+            return None
+        status: dict[str, Any] = document.get("status") or {}
+        return status if is_ours else None

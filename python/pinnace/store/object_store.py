@@ -27,7 +27,7 @@ __all__ = [
     "refuse_foreign_directories",
 ]
 
-WRITER_BUDGET_BYTES = 32 << 20
+WRITER_BUDGET_BYTES = 24 << 20
 """What one writer may hold in memory, its filling buffer included."""
 
 

@@ -114,7 +114,7 @@ class BackupSpec:
 
     @property
     def uses_old_filters(self) -> bool:
-        """Tell whether the filters of before 1.11 are in use; without any filter the new ones are (section 4)."""
+        """Tell whether the filters of before 1.11 are in use; without any filter the new ones are."""
         return bool(self.include_cluster_resources is not None or self.included_resources or self.excluded_resources)
 
     def unsupported(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Where Velero keeps a backup's objects, relative to the location's prefix (velero-format.md section 1)."""
+"""Where Velero keeps a backup's objects, relative to the location's prefix (object_store_layout.go)."""
 
 from dataclasses import dataclass
 

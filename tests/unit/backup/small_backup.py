@@ -1,12 +1,13 @@
 """A small real backup without a cluster: golden pages through the engine into a folder."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pinnace.backup import documents
 from pinnace.backup.archive_sink import ArchiveSink
+from pinnace.backup.commit import commit
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.prepare import Prepared
 from pinnace.backup.progress import Observer
@@ -17,10 +18,10 @@ from pinnace.engine import Archive
 from pinnace.kube.discovery import ApiResource
 from pinnace.store.backup_store import BackupStore
 from pinnace.store.filesystem import FilesystemStore
-from pinnace.velero import encode
 from pinnace.velero.backup import Backup, BackupSpec
 from pinnace.velero.includes_excludes import select_namespaces
 from pinnace.velero.results import Results
+from pinnace.velero.timestamps import timestamp
 
 __all__ = ["CONFIG_MAPS", "GOLDEN", "NOW", "golden_store", "page_of", "write_backup"]
 
@@ -61,20 +62,25 @@ def write_backup(
     *,
     name: str = "small",
     pages: list[tuple[ApiResource, bytes]] | None = None,
+    collect: Callable[[ArchiveSink], list[CollectedList]] | None = None,
     results: Results | None = None,
     log_level: str = "info",
 ) -> BackupStore:
-    """Write a whole backup of the pages (golden ones if not given)."""
+    """Write a whole backup of the pages (golden ones if not given), or of what `collect` feeds."""
     store = BackupStore(FilesystemStore(folder), name)
     if pages is None:
         pages = [(resource, (GOLDEN / "cluster" / f"{file}.json").read_bytes()) for resource, file in _GOLDEN_LISTS]
-    backup = Backup(name=name)
+    backup = Backup(name=name).with_status(start_timestamp=timestamp(NOW))
     with VeleroLog(store.open(store.keys.log), backup=backup, clock=lambda: NOW, level=log_level) as log:
         recorded = results or Results(log.entry)
         archive = Archive(level="default", mtime_seconds=1_700_000_000, threads=1)
         with ArchiveSink(archive, store, observer=Observer(), log=log, results=recorded) as sink:
-            lists = [_list(sink, resource, body) for resource, body in pages]
-            _commit(store, backup, sink=sink, log=log, lists=lists, results=recorded)
+            lists = collect(sink) if collect else [_list(sink, resource, body) for resource, body in pages]
+            digest = sink.finish()
+            commit(
+                backup, digest, _prepared(), tuple(lists), results=recorded, log=log, store=store, clock=lambda: NOW,
+                sink=sink,
+            )  # fmt: skip
     return store
 
 
@@ -88,35 +94,7 @@ def _list(sink: ArchiveSink, resource: ApiResource, body: bytes) -> CollectedLis
     return CollectedList(request, spans=[Span("7")], item_count=summary.written_count, page_count=1)
 
 
-def _commit(
-    store: BackupStore,
-    backup: Backup,
-    *,
-    sink: ArchiveSink,
-    log: VeleroLog,
-    lists: list[CollectedList],
-    results: Results,
-) -> None:
-    digest = sink.finish()
-    log.commit()
-    sink.commit()
-    finished = backup.with_status(
-        phase="PartiallyFailed" if results.error_count else "Completed",
-        start_timestamp="2026-11-25T03:00:00Z",
-        errors=results.error_count,
-        warnings=results.warning_count,
-        total_items=digest.item_count,
-        items_backed_up=digest.item_count,
-    )
-    metadata = encode.indented(finished.to_document())
-    bodies = documents.companions(store.keys, results)
-    objects = {key: documents.digest_of(body) for key, body in {**bodies, store.keys.metadata: metadata}.items()}
-    objects |= {store.keys.log: log.digest, store.keys.resource_list: sink.resource_list_digest}
+def _prepared() -> Prepared:
     spec = BackupSpec()
-    prepared = Prepared(
-        (), Revision("7"), (), None, {}, select_namespaces(spec, existing=[], exclude_labelled=[]), spec
-    )
-    manifest = documents.manifest(finished, digest, prepared=prepared, lists=lists, objects=objects)
-    for key, body in {**bodies, store.keys.manifest: encode.gzipped(encode.compact(manifest))}.items():
-        store.put(key, body)
-    store.commit_metadata(metadata)
+    namespaces = select_namespaces(spec, existing=[], exclude_labelled=[])
+    return Prepared((), Revision("7"), (), None, {}, namespaces, spec)

@@ -110,7 +110,7 @@ def test_pages_are_logged_at_info_and_items_only_at_debug(tmp_path: Path) -> Non
         f'{prefix}"Getting items" {suffix} {source} request="GET /api/v1/configmaps"',
         f'{prefix}"Archived a page" {suffix} bytes=4420 items=2 {source} resource=configmaps skipped.exclude_label=1',
     ]
-    assert len(info) == 8
+    assert len(info) == 9
     debug = lines_of(tmp_path / "debug", level="debug")
     items = [line for line in debug if "level=debug" in line]
     assert sorted(info) == sorted(line for line in debug if line not in items)

@@ -23,7 +23,7 @@ _KINDS = {
     "serverstatusrequests": "v1",
     "volumesnapshotlocations": "v1",
 }
-"""Kinds that a Velero 1.18 server needs to start (velero-format.md, section 9)."""
+"""Kinds that a Velero 1.18 server needs to start."""
 
 
 def crd(plural: str) -> dict[str, Any]:
