@@ -350,8 +350,7 @@ def test_archived_items_are_named_for_each_flagged_annotation() -> None:
         f'{{"metadata":{{"name":"ended","namespace":"ns",{both}}},"status":{{"phase":"Succeeded"}}}},'
         f'{{"metadata":{{"name":"empty","namespace":"ns","annotations":{{"{keys[1]}":""}}}}}}]}}'
     ).encode()
-    filters = {"excluded_namespaces": ["left-out"]}
-    summary = Written().page(body, **CONFIG_MAPS, **filters, flagged_annotations=keys)
+    summary = Written().page(body, **CONFIG_MAPS, excluded_namespaces=["left-out"], flagged_annotations=keys)
     found = [(flagged.namespace, flagged.name, flagged.annotation) for flagged in summary.flagged]
     assert (found, summary.flagged_count) == ([("ns", "p", key) for key in keys], 2)
     unasked = Written().page(body, **CONFIG_MAPS)
