@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Self, final
 
-__all__ = ["Archive", "Digest", "Page", "PageSummary", "RefusedItem", "build_info"]
+__all__ = ["Archive", "Digest", "FlaggedItem", "Page", "PageSummary", "RefusedItem", "build_info"]
 
 def build_info() -> dict[str, str]:
     """Version, profile, target and commit of the build, `deflate` (library in use) and `deflate_version`."""
@@ -30,6 +30,7 @@ class Archive:
         excluded_namespaces: Sequence[str] = (),
         only_names: AbstractSet[str] | None = None,
         deduplicate: bool = False,
+        flagged_annotations: Sequence[str] = (),
         skip_items: int = 0,
         skip_uid: str | None = None,
     ) -> Page:
@@ -37,6 +38,8 @@ class Archive:
 
         `request` names the page in errors. `only_names` archives just these names (Namespaces).
         `deduplicate` skips items that an earlier page with `deduplicate` wrote, known by a 16-byte SHA-256 prefix.
+        `flagged_annotations` are exact keys, at most 32 (EngineError otherwise): the summary names the archived items
+        that carry one with a text that is not empty, those of `status.phase` Succeeded or Failed aside.
         `skip_items` passes over that many leading items, which an earlier, broken response already archived;
         `skip_uid` must be the uid of the last of them (MalformedPageError `resume_mismatch` otherwise).
         """
@@ -107,6 +110,9 @@ class PageSummary:
     refused: list[RefusedItem]
     """The first 100 refused items; `refused_count` counts all."""
     refused_count: int
+    flagged: list[FlaggedItem]
+    """The first 100 annotations among `flagged_annotations` that archived items carry; `flagged_count` counts all."""
+    flagged_count: int
 
 @final
 class RefusedItem:
@@ -117,6 +123,14 @@ class RefusedItem:
     offset: int
     reason: str
     detail: str
+
+@final
+class FlaggedItem:
+    """An archived item with one of the page's flagged annotations; one for each such annotation."""
+
+    namespace: str
+    name: str
+    annotation: str
 
 @final
 class Digest:

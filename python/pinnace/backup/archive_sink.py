@@ -11,6 +11,7 @@ from pinnace.backup.progress import Observer
 from pinnace.collect.plan import ListRequest
 from pinnace.engine import Archive, Digest, Page, PageSummary
 from pinnace.store.backup_store import BackupStore
+from pinnace.velero.pod_annotations import UNMET_REQUEST, UNMET_REQUESTS
 from pinnace.velero.results import Results
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class ArchiveSink:
             excluded_namespaces=request.excluded_namespaces,
             only_names=request.only_names,
             deduplicate=request.deduplicate,
+            flagged_annotations=tuple(UNMET_REQUESTS) if request.resource.group_resource == "pods" else (),
             skip_items=skip_items,
             skip_uid=skip_uid,
         )
@@ -81,7 +83,7 @@ class ArchiveSink:
                 writer.write(ready)
 
     def finished(self, request: ListRequest, summary: PageSummary) -> None:
-        """Count a page, and record each refused item."""
+        """Count a page; record each refused item, and each that asks for what is not done."""
         resource = request.resource.group_resource
         self._item_count += summary.written_count
         self._page_bytes += summary.page_bytes
@@ -93,6 +95,11 @@ class ArchiveSink:
             **{f"skipped.{reason}": count for reason, count in summary.skipped.items() if count},
         )
         self.namespaces.update(namespace for namespace, count in summary.namespaces.items() if namespace and count)
+        self._record_refused(resource, summary)
+        self._record_flagged(resource, summary)
+        self._observer.progressed(group_resource=resource, item_count=self._item_count, page_bytes=self._page_bytes)
+
+    def _record_refused(self, resource: str, summary: PageSummary) -> None:
         for refused in summary.refused:
             self._results.add_error(
                 "Error backing up item",
@@ -103,7 +110,13 @@ class ArchiveSink:
             )
         for _ in range(summary.refused_count - len(summary.refused)):
             self._results.add_error("Error backing up item", namespace="", resource=resource)
-        self._observer.progressed(group_resource=resource, item_count=self._item_count, page_bytes=self._page_bytes)
+
+    def _record_flagged(self, resource: str, summary: PageSummary) -> None:
+        for flagged in summary.flagged:
+            sentence = UNMET_REQUESTS[flagged.annotation]
+            self._results.add_error(sentence, namespace=flagged.namespace, resource=resource, name=flagged.name)
+        for _ in range(summary.flagged_count - len(summary.flagged)):
+            self._results.add_error(UNMET_REQUEST, namespace="", resource=resource)
 
     def finish(self) -> Digest:
         """End the three streams; nothing is visible before `commit()`."""

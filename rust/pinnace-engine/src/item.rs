@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::error::{EngineError, PageError};
 use crate::filter::SeenItems;
+use crate::flagged::FlaggedAnnotations;
 use crate::json::{ItemTexts, MetadataShape, Options, Tape, canonical};
 
 /// What filters, paths and the index need of an item.
@@ -55,12 +56,14 @@ pub struct Refusal {
 /// Parses items one after the other, reusing its memory.
 #[derive(Debug, Default)]
 pub struct ItemReader {
+    flagged: FlaggedAnnotations,
     tape: Tape,
 }
 
 /// One parsed item, borrowed from its bytes.
 pub struct Item<'a> {
     tape: &'a Tape,
+    flagged: &'a FlaggedAnnotations,
     source: &'a [u8],
     texts: ItemTexts<'a>,
     api_version: &'a str,
@@ -68,6 +71,12 @@ pub struct Item<'a> {
 }
 
 impl ItemReader {
+    /// One whose items tell which of `flagged` they carry.
+    #[must_use]
+    pub fn flagging(flagged: FlaggedAnnotations) -> Self {
+        Self { flagged, tape: Tape::default() }
+    }
+
     /// Parse `source`, which is one JSON object; `api_version` and `kind` are those of its list.
     ///
     /// # Errors
@@ -78,9 +87,10 @@ impl ItemReader {
         api_version: &'a str,
         kind: &'a str,
     ) -> Result<Item<'a>, PageError> {
-        let options = Options { type_meta: Some((api_version, kind)), keep_members: false };
+        let flagged = &self.flagged;
+        let options = Options { type_meta: Some((api_version, kind)), keep_members: false, flagged: flagged.keys() };
         self.tape.parse_all(source, options)?;
-        Ok(Item { tape: &self.tape, source, texts: self.tape.fields().texts(source), api_version, kind })
+        Ok(Item { tape: &self.tape, flagged, source, texts: self.tape.fields().texts(source), api_version, kind })
     }
 }
 
@@ -124,6 +134,12 @@ impl Item<'_> {
             }
         };
         Some(Refusal { reason, detail })
+    }
+
+    /// Those of the flagged annotations that it carries with a text that is not empty; none if `status.phase` is
+    /// `Succeeded` or `Failed`, because nothing can be asked of a pod that has ended.
+    pub fn flagged(&self) -> impl Iterator<Item = &str> {
+        self.flagged.hit(self.tape.fields().flagged())
     }
 
     /// Append its canonical JSON to `out`.

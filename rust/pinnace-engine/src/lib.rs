@@ -5,6 +5,7 @@ pub mod deflate;
 pub mod draft;
 pub mod error;
 pub mod filter;
+pub mod flagged;
 pub mod folder;
 pub mod index;
 pub mod item;

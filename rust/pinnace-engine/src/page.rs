@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{EngineError, PageError, Reason};
 use crate::filter::{ItemFilter, SkipCounts, SkipReason};
+use crate::flagged::{Flagged, FlaggedAnnotations};
 use crate::item::{ItemFields, ItemReader, ItemSink, Refusal};
 use crate::json::{Boundary, Options, Tape, text};
 
@@ -24,6 +25,8 @@ pub struct PageSpec {
     pub kind: String,
     /// Which items are left out.
     pub filter: ItemFilter,
+    /// Annotations whose carriers the summary names, if they are archived.
+    pub flagged_annotations: FlaggedAnnotations,
     /// Leading items that an earlier, broken response already archived.
     pub skip_items: u64,
     /// The uid of the last of them, if known.
@@ -39,6 +42,7 @@ impl PageSpec {
             api_version: api_version.into(),
             kind: kind.into(),
             filter: ItemFilter::default(),
+            flagged_annotations: FlaggedAnnotations::default(),
             skip_items: 0,
             skip_uid: None,
             max_item_bytes: MAX_ITEM_BYTES,
@@ -86,6 +90,8 @@ pub struct PageSummary {
     pub refused: Vec<RefusedItem>,
     /// All of them.
     pub refused_count: u64,
+    /// Archived items that carry one of the flagged annotations.
+    pub flagged: Flagged,
 }
 
 /// What comes next in the outermost object.
@@ -153,6 +159,7 @@ impl Page {
     /// A page of which nothing has been read.
     #[must_use]
     pub fn new(spec: PageSpec) -> Self {
+        let reader = ItemReader::flagging(spec.flagged_annotations.clone());
         Self {
             spec,
             expected: Expected::List,
@@ -164,7 +171,7 @@ impl Page {
             list_kind: String::new(),
             last_uid: None,
             namespace: (String::new(), 0),
-            reader: ItemReader::default(),
+            reader,
             tape: Tape::default(),
             summary: PageSummary::default(),
             failed: None,
@@ -375,7 +382,7 @@ impl Page {
     }
 
     fn parse(&mut self, span: &[u8], offset: u64) -> Result<(), PageError> {
-        let options = Options { type_meta: None, keep_members: true };
+        let options = Options { keep_members: true, ..Options::default() };
         self.tape.parse_all(span, options).map_err(|error| in_page(error, offset))
     }
 
@@ -421,6 +428,7 @@ impl Page {
         summary.written_count += 1;
         summary.archived_bytes += written.len() as u64;
         sink.commit(&fields, written)?;
+        summary.flagged.note(&fields, item.flagged());
         let same_namespace = self.namespace.0 == fields.namespace;
         let next = if same_namespace { String::new() } else { fields.namespace.to_owned() };
         self.count_item_of(same_namespace, next);

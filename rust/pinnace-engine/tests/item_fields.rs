@@ -3,9 +3,12 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use pinnace_engine::filter::EXCLUDE_LABEL;
+use pinnace_engine::flagged::FlaggedAnnotations;
 use pinnace_engine::item::ItemReader;
 use proptest::prelude::*;
 use serde_json::Value;
+
+const FLAGGED: [&str; 2] = ["hook.backup.velero.io/command", "backup.velero.io/backup-volumes"];
 
 /// An item's fields, or why it is refused.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,17 +16,20 @@ struct Said {
     texts: [String; 5],
     deleting: bool,
     excluded_by_label: bool,
+    flagged: Vec<String>,
     refusal: Option<&'static str>,
 }
 
 /// What the engine says of `json`, and what it writes.
 fn by_engine(json: &str) -> (Said, String) {
-    let mut reader = ItemReader::default();
+    let mut reader = ItemReader::flagging(FlaggedAnnotations::new(FLAGGED.map(str::to_owned).into()).expect("two"));
     let item = reader.read(json.as_bytes(), "v1", "Pod").expect("well-formed");
     let fields = item.fields();
     let texts = [fields.api_version, fields.kind, fields.namespace, fields.name, fields.uid].map(str::to_owned);
     let refusal = item.refusal().map(|refusal| refusal.reason);
-    let said = Said { texts, deleting: fields.deleting, excluded_by_label: fields.excluded_by_label, refusal };
+    let (deleting, excluded_by_label) = (fields.deleting, fields.excluded_by_label);
+    let flagged = item.flagged().map(str::to_owned).collect();
+    let said = Said { texts, deleting, excluded_by_label, flagged, refusal };
     let mut written = Vec::new();
     item.write(&mut written);
     (said, String::from_utf8(written).expect("canonical JSON is UTF-8"))
@@ -43,8 +49,11 @@ fn by_reference(written: &str) -> Said {
         (true, name) if is_unsafe(name) || is_unsafe(&texts[2]) => Some("unsafe_name"),
         _ => None,
     };
+    let has_ended = matches!(item["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+    let asks = |key: &&str| !has_ended && !text(&metadata["annotations"][key]).is_empty();
     Said {
         texts,
+        flagged: FLAGGED.into_iter().filter(asks).map(str::to_owned).collect(),
         deleting: metadata.get("deletionTimestamp").is_some_and(|time| !time.is_null()),
         excluded_by_label: metadata["labels"][EXCLUDE_LABEL] == "true",
         refusal,
@@ -80,6 +89,17 @@ fn labels() -> impl Strategy<Value = String> {
     object(prop_oneof![member(EXCLUDE_LABEL, value), member("app", text())])
 }
 
+fn annotations() -> impl Strategy<Value = String> {
+    let value = || prop_oneof![4 => text(), 1 => odd()];
+    object(prop_oneof![2 => member(FLAGGED[0], value()), 2 => member(FLAGGED[1], value()), 1 => member("app", text())])
+}
+
+fn status() -> impl Strategy<Value = String> {
+    let phases = ["\"Running\"", "\"Succeeded\"", "\"Failed\"", "\"F\\u0061iled\""];
+    let phase = prop_oneof![4 => prop::sample::select(phases.to_vec()).prop_map(str::to_owned), 1 => odd()];
+    object(prop_oneof![member("phase", phase), member("name", text())])
+}
+
 fn metadata() -> impl Strategy<Value = String> {
     let or_odd = || prop_oneof![5 => text(), 1 => odd()];
     object(prop_oneof![
@@ -88,6 +108,7 @@ fn metadata() -> impl Strategy<Value = String> {
         1 => member("uid", or_odd()),
         1 => member("deletionTimestamp", or_odd()),
         2 => member("labels", prop_oneof![4 => labels(), 1 => odd()]),
+        3 => member("annotations", prop_oneof![6 => annotations(), 1 => odd()]),
     ])
 }
 
@@ -98,6 +119,7 @@ fn item() -> impl Strategy<Value = String> {
         1 => member("apiVersion", or_odd()),
         1 => member("kind", or_odd()),
         1 => member("spec", metadata()),
+        1 => member("status", prop_oneof![4 => status(), 1 => odd(), 1 => metadata()]),
     ])
 }
 
@@ -131,7 +153,8 @@ fn of_each_repeated_key_the_last_one_is_said_and_written() {
             r#"{"apiVersion":"x/v2","kind":"B","metadata":{"name":"new"}}"#,
         ),
     ] {
-        let said = Said { texts: texts.map(str::to_owned), deleting: false, excluded_by_label: false, refusal: None };
+        let texts = texts.map(str::to_owned);
+        let said = Said { texts, deleting: false, excluded_by_label: false, flagged: Vec::new(), refusal: None };
         assert_eq!(by_engine(json), (said, written.to_owned()), "{json}");
     }
 }

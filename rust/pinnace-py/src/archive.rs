@@ -7,6 +7,7 @@ use pinnace_engine::archive::{self as engine, Folder};
 use pinnace_engine::deflate::Level;
 use pinnace_engine::error::EngineError;
 use pinnace_engine::filter::ItemFilter;
+use pinnace_engine::flagged::FlaggedAnnotations;
 use pinnace_engine::page::{MAX_ITEM_BYTES, Page as EnginePage, PageSpec};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -60,9 +61,9 @@ impl Archive {
     /// Open the next list response; one page is open at a time (EngineError otherwise).
     #[pyo3(
         signature = (*, request, group_resource, api_version, kind, preferred = true, excluded_namespaces = Vec::new(),
-            only_names = None, deduplicate = false, skip_items = 0, skip_uid = None),
+            only_names = None, deduplicate = false, flagged_annotations = Vec::new(), skip_items = 0, skip_uid = None),
         text_signature = "($self, *, request, group_resource, api_version, kind, preferred=True, \
-            excluded_namespaces=(), only_names=None, deduplicate=False, skip_items=0, skip_uid=None)"
+            excluded_namespaces=(), only_names=None, deduplicate=False, flagged_annotations=(), skip_items=0, skip_uid=None)"
     )]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments, as in the .pyi")]
     fn page(
@@ -76,6 +77,7 @@ impl Archive {
         excluded_namespaces: Vec<String>,
         only_names: Option<HashSet<String>>,
         deduplicate: bool,
+        flagged_annotations: Vec<String>,
         skip_items: u64,
         skip_uid: Option<String>,
     ) -> PyResult<Page> {
@@ -84,12 +86,21 @@ impl Archive {
         let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
         let opened = py.detach(|| {
             let folder = Folder::new(group_resource, &api_version, preferred)?;
+            let flagged_annotations = FlaggedAnnotations::new(flagged_annotations)?;
             let mut shared = lock(&self.shared)?;
             shared.expect_idle()?;
             shared.archive.enter(folder);
             shared.page_is_open = true;
             let max_item_bytes = MAX_ITEM_BYTES;
-            Ok(EnginePage::new(PageSpec { api_version, kind, filter, skip_items, skip_uid, max_item_bytes }))
+            Ok(EnginePage::new(PageSpec {
+                api_version,
+                kind,
+                filter,
+                flagged_annotations,
+                skip_items,
+                skip_uid,
+                max_item_bytes,
+            }))
         });
         let page = opened.map_err(|error| to_python(error, &request))?;
         Ok(Page::new(request, page, Arc::clone(&self.shared)))

@@ -51,7 +51,7 @@ mod _engine {
     #[pymodule_export]
     use super::build_info;
     #[pymodule_export]
-    use super::page::{Page, PageSummary, RefusedItem};
+    use super::page::{FlaggedItem, Page, PageSummary, RefusedItem};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,9 +1,10 @@
-//! `Page`, `PageSummary` and `RefusedItem`.
+//! `Page`, `PageSummary`, `RefusedItem` and `FlaggedItem`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use pinnace_engine::error::EngineError;
+use pinnace_engine::flagged;
 use pinnace_engine::page as engine;
 use pyo3::prelude::*;
 
@@ -160,6 +161,8 @@ pub struct PageSummary {
     skipped: HashMap<&'static str, u64>,
     refused: Vec<RefusedItem>,
     refused_count: u64,
+    flagged: Vec<FlaggedItem>,
+    flagged_count: u64,
 }
 
 impl PageSummary {
@@ -177,6 +180,8 @@ impl PageSummary {
             skipped: summary.skipped.met().collect(),
             refused: summary.refused.into_iter().map(RefusedItem::from).collect(),
             refused_count: summary.refused_count,
+            flagged: summary.flagged.items.into_iter().map(FlaggedItem::from).collect(),
+            flagged_count: summary.flagged.count,
         }
     }
 }
@@ -196,5 +201,21 @@ impl From<engine::RefusedItem> for RefusedItem {
     fn from(item: engine::RefusedItem) -> Self {
         let engine::RefusedItem { namespace, name, offset, reason, detail } = item;
         Self { namespace, name, offset, reason, detail }
+    }
+}
+
+/// An archived item with one of the page's flagged annotations; one for each such annotation.
+#[pyclass(frozen, get_all, module = "pinnace._engine")]
+#[derive(Clone)]
+pub struct FlaggedItem {
+    namespace: String,
+    name: String,
+    annotation: String,
+}
+
+impl From<flagged::FlaggedItem> for FlaggedItem {
+    fn from(item: flagged::FlaggedItem) -> Self {
+        let flagged::FlaggedItem { namespace, name, annotation } = item;
+        Self { namespace, name, annotation }
     }
 }

@@ -339,3 +339,27 @@ def test_build_info_says_what_was_built() -> None:
     keys = {"version", "profile", "target", "commit", "deflate", "deflate_version"}
     assert set(build_info()) == keys
     assert all(build_info().values())
+
+
+def test_archived_items_are_named_for_each_flagged_annotation() -> None:
+    keys = ("pre.hook.backup.velero.io/command", "backup.velero.io/backup-volumes")
+    both = f'"annotations":{{"{keys[0]}":"[\\"sync\\"]","backup.velero.io\\u002fbackup-volumes":"data"}}'
+    body = (
+        f'{{"items":[{{"metadata":{{"name":"a","namespace":"left-out",{both}}}}},'
+        f'{{"metadata":{{"name":"p","namespace":"ns",{both}}}}},'
+        f'{{"metadata":{{"name":"ended","namespace":"ns",{both}}},"status":{{"phase":"Succeeded"}}}},'
+        f'{{"metadata":{{"name":"empty","namespace":"ns","annotations":{{"{keys[1]}":""}}}}}}]}}'
+    ).encode()
+    summary = Written().page(body, **CONFIG_MAPS, excluded_namespaces=["left-out"], flagged_annotations=keys)
+    found = [(flagged.namespace, flagged.name, flagged.annotation) for flagged in summary.flagged]
+    assert (found, summary.flagged_count) == ([("ns", "p", key) for key in keys], 2)
+    unasked = Written().page(body, **CONFIG_MAPS)
+    assert (unasked.flagged, unasked.flagged_count) == ([], 0)
+
+
+def test_at_most_32_annotations_are_flagged() -> None:
+    archive = Written().archive
+    keys = [f"key-{number}" for number in range(33)]
+    with pytest.raises(EngineError, match="33 flagged annotations; at most 32 can be asked for"):
+        archive.page(request="GET /x", **CONFIG_MAPS, flagged_annotations=keys)
+    archive.page(request="GET /x", **CONFIG_MAPS, flagged_annotations=keys[:32]).abandon()

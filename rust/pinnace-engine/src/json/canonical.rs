@@ -13,7 +13,7 @@ use crate::error::PageError;
 /// A [`PageError`] whose offset counts from the start of `source`; `out` is then unchanged.
 pub fn write(source: &[u8], type_meta: Option<(&str, &str)>, out: &mut Vec<u8>) -> Result<(), PageError> {
     let mut tape = Tape::default();
-    tape.parse_all(source, Options { type_meta, keep_members: false })?;
+    tape.parse_all(source, Options { type_meta, ..Options::default() })?;
     write_tape(&tape, source, out);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! One pass over a value: checks it, notices an item's fields, and keeps what can't be copied as it is.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::lanes::{BLOCK, Lanes, Scalar};
@@ -8,6 +9,7 @@ use super::tape::{Entry, Fields, MetadataShape, NodeKind, Options, Place, Tape, 
 use super::{MAX_DEPTH, number, text};
 use crate::error::{PageError, Reason};
 use crate::filter::EXCLUDE_LABEL;
+use crate::flagged::Hits;
 
 #[cfg(target_arch = "x86_64")]
 use super::lanes::Avx2;
@@ -25,6 +27,9 @@ enum Role {
     Root,
     Metadata,
     Labels,
+    /// Only where some are flagged, as is the next.
+    Annotations,
+    Status,
     Other,
 }
 
@@ -164,7 +169,7 @@ impl<'a, L: Lanes> Parser<'a, L> {
     #[inline(always)]
     fn role_of_child(&mut self, is_object: bool) -> Role {
         match self.top.role {
-            Role::Other | Role::Labels => Role::Other,
+            Role::Other | Role::Labels | Role::Annotations | Role::Status => Role::Other,
             Role::Outside if is_object => Role::Root,
             Role::Root if is_object && self.last_key() == b"metadata" => {
                 self.tape.fields.forget_metadata(MetadataShape::Object);
@@ -174,8 +179,21 @@ impl<'a, L: Lanes> Parser<'a, L> {
                 self.tape.fields.excluded_by_label = false;
                 Role::Labels
             }
+            Role::Metadata if is_object && self.flags() && self.last_key() == b"annotations" => {
+                self.tape.fields.flagged = Hits::default();
+                Role::Annotations
+            }
+            Role::Root if is_object && self.flags() && self.last_key() == b"status" => {
+                self.tape.fields.ended = false;
+                Role::Status
+            }
             _ => Role::Other,
         }
+    }
+
+    #[inline(always)]
+    fn flags(&self) -> bool {
+        !self.options.flagged.is_empty()
     }
 
     #[inline(always)]
@@ -370,8 +388,14 @@ impl<'a, L: Lanes> Parser<'a, L> {
             (Role::Metadata, b"deletionTimestamp") => fields.deleting = value != b"null",
             (Role::Metadata, b"labels") if !is_object => fields.excluded_by_label = false,
             (Role::Labels, key) if key == EXCLUDE_LABEL.as_bytes() => {
-                fields.excluded_by_label = matches!(place, Place::Text(start, end)
-                    if text::decode(&self.bytes[start as usize + 1..end as usize - 1]) == "true");
+                fields.excluded_by_label = place.text(self.bytes).is_some_and(|text| text == "true");
+            }
+            (Role::Metadata, b"annotations") if !is_object => fields.flagged = Hits::default(),
+            (Role::Annotations, key) => fields.flagged.note(self.options.flagged, key, is_given(place)),
+            (Role::Root, b"status") if !is_object => fields.ended = false,
+            (Role::Status, b"phase") => {
+                let phase = place.text(self.bytes);
+                fields.ended = phase.is_some_and(|phase| matches!(&*phase, "Succeeded" | "Failed"));
             }
             _ => {}
         }
@@ -447,7 +471,7 @@ fn is_given(place: Place) -> bool {
     }
 }
 
-fn key_bytes<'a>(tape: &Tape, entry: &Entry, bytes: &'a [u8]) -> std::borrow::Cow<'a, [u8]> {
+fn key_bytes<'a>(tape: &Tape, entry: &Entry, bytes: &'a [u8]) -> Cow<'a, [u8]> {
     if entry.decoded_key == 0 {
         return bytes.get(entry.key_start as usize + 1..entry.key_end as usize - 1).unwrap_or_default().into();
     }

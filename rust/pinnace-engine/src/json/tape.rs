@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 
 use super::{parse, text};
 use crate::error::{PageError, Reason};
+use crate::flagged::Hits;
 
 /// How a value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,6 +54,16 @@ pub(super) enum Place {
     Other,
 }
 
+impl Place {
+    /// The characters, if it is a text.
+    pub(super) fn text(self, bytes: &[u8]) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text(start, end) => Some(text::decode(&bytes[start as usize + 1..end as usize - 1])),
+            Self::Missing | Self::Other => None,
+        }
+    }
+}
+
 /// What `metadata` of an item is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MetadataShape {
@@ -76,21 +87,20 @@ pub struct Fields {
     pub(super) metadata: MetadataShape,
     pub(super) deleting: bool,
     pub(super) excluded_by_label: bool,
+    pub(super) flagged: Hits,
+    /// `status.phase` is that of a pod that has ended.
+    pub(super) ended: bool,
 }
 
 impl Fields {
     /// The characters of each field that is a text.
     pub(crate) fn texts<'a>(&self, bytes: &'a [u8]) -> ItemTexts<'a> {
-        let raw = |place| match place {
-            Place::Text(start, end) => Some(text::decode(&bytes[start as usize + 1..end as usize - 1])),
-            Place::Missing | Place::Other => None,
-        };
         ItemTexts {
-            api_version: raw(self.api_version),
-            kind: raw(self.kind),
-            name: raw(self.name),
-            namespace: raw(self.namespace),
-            uid: raw(self.uid),
+            api_version: self.api_version.text(bytes),
+            kind: self.kind.text(bytes),
+            name: self.name.text(bytes),
+            namespace: self.namespace.text(bytes),
+            uid: self.uid.text(bytes),
         }
     }
 
@@ -112,9 +122,16 @@ impl Fields {
         self.excluded_by_label
     }
 
+    /// Which of the flagged annotations it carries with a text that is not empty; none for a pod that has ended.
+    #[must_use]
+    pub fn flagged(&self) -> Hits {
+        if self.ended { Hits::default() } else { self.flagged }
+    }
+
     /// Forget all that a `metadata` said, because another one follows and the last wins.
     pub(super) fn forget_metadata(&mut self, shape: MetadataShape) {
-        *self = Self { api_version: self.api_version, kind: self.kind, metadata: shape, ..Self::default() };
+        let Self { api_version, kind, ended, .. } = *self;
+        *self = Self { api_version, kind, ended, metadata: shape, ..Self::default() };
     }
 }
 
@@ -147,6 +164,8 @@ pub struct Options<'a> {
     pub type_meta: Option<(&'a str, &'a str)>,
     /// Keep the members of the root for [`Tape::members`].
     pub keep_members: bool,
+    /// Keys for [`Fields::flagged`]; without any, annotations and `status` are passed like all else.
+    pub flagged: &'a [String],
 }
 
 impl Tape {
