@@ -75,7 +75,10 @@ def _wait_for_crds(cluster: LocalCluster) -> None:
 
 
 def _wait_for_accounts(cluster: LocalCluster) -> None:
-    """Until every namespace has its ServiceAccount `default`: before that, pods in it are refused."""
+    """Until every namespace has its ServiceAccount `default`: before that, pods in it are refused.
+
+    One that is being deleted may never have it again.
+    """
     deadline = time.monotonic() + _ACCOUNT_TIMEOUT_SECONDS
     while without := _names(cluster, "namespaces") - _names(cluster, "serviceaccounts", ".metadata.namespace"):
         if time.monotonic() > deadline:
@@ -86,6 +89,9 @@ def _wait_for_accounts(cluster: LocalCluster) -> None:
 
 
 def _names(cluster: LocalCluster, plural: str, field: str = ".metadata.name") -> set[str]:
-    chosen = () if plural == "namespaces" else ("--all-namespaces", "--field-selector=metadata.name=default")
+    if plural == "namespaces":
+        chosen: tuple[str, ...] = ("--field-selector=status.phase=Active",)
+    else:
+        chosen = ("--all-namespaces", "--field-selector=metadata.name=default")
     template = f"--output=jsonpath={{range .items[*]}}{{{field}}}{{'\\n'}}{{end}}"
     return set(kubectl.run("get", plural, *chosen, template, kubeconfig=cluster.kubeconfig).split())
