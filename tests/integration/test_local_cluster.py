@@ -1,6 +1,7 @@
 """The local cluster is a real one, holds the samples, and leaves nothing behind."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,8 +70,7 @@ def test_a_second_cluster_runs_beside_it_and_down_leaves_nothing(
         "namespace/shop" not in kubectl.run("get", "namespaces", "--output=name", kubeconfig=second.kubeconfig).split()
     )
     assert synthetic.load(second, objects=300) == 300
-    pods = kubectl.run("get", "pods", "--all-namespaces", "--output=name", kubeconfig=second.kubeconfig)
-    assert len(pods.split()) == 100
+    _wait_for_pods(second, count=100)
 
     assert _down(second_folder)
     assert [pid for pid in second.pids.values() if Path(f"/proc/{pid}").exists()] == []
@@ -104,6 +104,15 @@ def test_a_start_that_fails_says_why_and_leaves_no_process(second_folder: Path) 
 
 # The fixture has the module's name, so that tests can't reach the module by it.
 _up, _down, _status = local_cluster.up, local_cluster.down, local_cluster.status
+
+
+def _wait_for_pods(cluster: local_cluster.LocalCluster, *, count: int) -> None:
+    """Until they are served: they were written past the apiserver, whose watch cache hears of them a little later."""
+    deadline = time.monotonic() + 30
+    arguments = ("get", "pods", "--all-namespaces", "--output=name")
+    while len(found := kubectl.run(*arguments, kubeconfig=cluster.kubeconfig).split()) != count:
+        assert time.monotonic() < deadline, f"{len(found)} pods"
+        time.sleep(0.2)
 
 
 def _identity(document: dict[str, object]) -> str:
