@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import re
 import sys
 import threading
 import zlib
@@ -17,54 +16,19 @@ from pinnace.errors import AttemptLostError, BackupExistsError, PinnaceError
 from pinnace.store.object_store import ObjectWriter
 from pinnace.velero import results
 from pinnace.velero.backup import Backup
-from pinnace.velero.timestamps import timestamp
+from pinnace.velero.log_line import log_line
 
-__all__ = ["LEVELS", "LOGGER", "VeleroLog", "left_on_failure", "log_line"]
+__all__ = ["LEVELS", "LOGGER", "VeleroLog", "left_on_failure"]
 
 LOGGER = logging.getLogger("pinnace.run")
 """Every line goes to it too; what people see of it, if anything, is set up in `pinnace.logs`."""
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
-_BARE = re.compile(r"[A-Za-z0-9\-._/@^+]*")
-_ESCAPES = {
-    "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", '"': '\\"', "\\": "\\\\",
-}  # fmt: skip
-_OWN_KEYS = ("time", "level", "msg")
 _GZIP_WINDOW = 31
 _PACKAGES = Path(__file__).parents[2]
 _NO_SOURCES = (__file__, results.__file__)
 """Files that only pass a line on; `logSource` is the first caller that is none of them."""
-
-
-def log_line(time: datetime, level: str, message: str, fields: Mapping[str, str | int]) -> str:
-    """One line as logrus' TextFormatter writes it: time, level and msg, then the fields sorted; newline included.
-
-    A field that is called like one of the first three gets the prefix `fields.`, as there.
-    """
-    named = {f"fields.{key}" if key in _OWN_KEYS else key: str(value) for key, value in fields.items()}
-    pairs = {"time": timestamp(time), "level": level, "msg": message, **dict(sorted(named.items()))}
-    return " ".join(f"{key}={_quoted(value)}" for key, value in pairs.items()) + "\n"
-
-
-def _quoted(value: str) -> str:
-    """Quote as logrus does: only where another character than these is in it, and then as Go's %q."""
-    if _BARE.fullmatch(value):
-        return value
-    return '"' + "".join(map(_escaped, value)) + '"'
-
-
-def _escaped(character: str) -> str:
-    if character in _ESCAPES:
-        return _ESCAPES[character]
-    code = ord(character)
-    if 0xD800 <= code <= 0xDFFF:
-        return "\ufffd"
-    if character.isprintable():
-        return character
-    if code < 0x20 or code == 0x7F:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 class VeleroLog:

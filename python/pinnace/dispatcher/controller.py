@@ -16,6 +16,7 @@ from pinnace.errors import PinnaceError
 from pinnace.kube.client import Client
 from pinnace.kube.informer import Informer
 from pinnace.kube.kinds import BACKUPS, JOBS, PODS
+from pinnace.velero.phase import phase_of
 
 __all__ = ["BackupController"]
 
@@ -92,11 +93,11 @@ class BackupController:
         """A Backup that changed may be what others in the queue wait for."""
         self._queue.add(str(backup["metadata"]["name"]))
         for other in self._backups.list():
-            if _phase(other) in _WAITING:
+            if phase_of(other) in _WAITING:
                 self._queue.add(str(other["metadata"]["name"]))
 
     def _backup_deleted(self, backup: dict[str, Any]) -> None:
-        if _phase(backup) == "InProgress":
+        if phase_of(backup) == "InProgress":
             self._deleted[str(backup["metadata"]["name"])] = backup
         self._changed(backup)
 
@@ -115,7 +116,7 @@ class BackupController:
         self._dependent_changed(job)
 
     def _pod_deleted(self, pod: dict[str, Any]) -> None:
-        if _phase(pod) == "Failed" and self._jobs.get(_job_name_of(pod), namespace=self._namespace) is not None:
+        if phase_of(pod) == "Failed" and self._jobs.get(_job_name_of(pod), namespace=self._namespace) is not None:
             self._failed_pods[str(pod["metadata"]["name"])] = pod
         self._dependent_changed(pod)
 
@@ -173,7 +174,7 @@ class BackupController:
             if self._jobs.get(job_name(backup), namespace=self._namespace) is not None:
                 return
             now = self._backups.get(str(backup["metadata"]["name"]), namespace=self._namespace)
-            if now is None or _phase(now) not in _WAITING:
+            if now is None or phase_of(now) not in _WAITING:
                 return
             time.sleep(_CATCH_UP_PAUSE_SECONDS)
 
@@ -183,7 +184,7 @@ class BackupController:
         job = None if subject is None else self._jobs.get(job_name(subject), namespace=self._namespace)
         pods = [] if subject is None else self._all_pods_of(job_name(subject))
         place = QueuePlace(0)
-        if backup is not None and job is None and _phase(backup) in _WAITING:
+        if backup is not None and job is None and phase_of(backup) in _WAITING:
             places = queue_places(
                 self._backups.list(),
                 existing_namespaces=self._steps.namespaces(),
@@ -216,10 +217,6 @@ class BackupController:
 
     def _pods_of(self, name: str) -> list[dict[str, Any]]:
         return [pod for pod in self._pods.list() if _job_name_of(pod) == name]
-
-
-def _phase(item: Mapping[str, Any]) -> str:
-    return str((item.get("status") or {}).get("phase") or "")
 
 
 def _job_name_of(pod: Mapping[str, Any]) -> str:

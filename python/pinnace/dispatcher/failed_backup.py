@@ -1,7 +1,6 @@
 """What is done in the bucket for a backup whose Job can't: was it committed? Clear it, and keep the last lines."""
 
 import gzip
-import json
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from pinnace.errors import KubeError, PinnaceError
 from pinnace.kube.client import Client
 from pinnace.kube.kinds import PODS
 from pinnace.store.backup_store import BackupStore
-from pinnace.velero.timestamps import timestamp
+from pinnace.velero.log_line import log_line
 
 __all__ = ["FailedBackup"]
 
@@ -51,9 +50,8 @@ class FailedBackup:
             _log.warning("backup %s: its location can't be cleared: %s", backup["metadata"]["name"], error)
 
     def _last_line(self, backup: Mapping[str, Any], reason: str) -> bytes:
-        now, name = timestamp(datetime.now(UTC)), f"{self._namespace}/{backup['metadata']['name']}"
-        quoted = json.dumps(reason, ensure_ascii=False)
-        return f'time="{now}" level=error msg="backup failed" backup={name} error={quoted}\n'.encode()
+        name = f"{self._namespace}/{backup['metadata']['name']}"
+        return log_line(datetime.now(UTC), "error", "backup failed", {"backup": name, "error": reason}).encode()
 
     def _last_lines(self, pod_name: str) -> bytes:
         path = f"{PODS.path(namespace=self._namespace, name=pod_name)}/log"

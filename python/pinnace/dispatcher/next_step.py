@@ -13,6 +13,7 @@ from typing import Any
 from pinnace.dispatcher.job import job_name
 from pinnace.dispatcher.job_state import JobState, State, job_state
 from pinnace.dispatcher.queue_order import QueuePlace
+from pinnace.velero.phase import phase_of
 
 __all__ = [
     "ATTEMPT_ANNOTATION",
@@ -157,7 +158,7 @@ def next_step(observed: Observed) -> Step:
     backup, job = observed.backup, observed.job
     if backup is None or backup["metadata"].get("deletionTimestamp"):
         return DeleteJob() if job is not None else Nothing()
-    phase = str((backup.get("status") or {}).get("phase") or "")
+    phase = phase_of(backup)
     if phase in ("", "New", "Queued", "ReadyToStart"):
         return _before_start(observed, phase=phase)
     if phase == "InProgress":
@@ -225,7 +226,7 @@ def _at_end(job: Mapping[str, Any], observed: Observed) -> Step:
         return Record(state.pod_name)
     if state.state in (State.RUNNING, State.STUCK, State.HOPELESS, State.SUSPENDED):
         # The process writes the phase and then exits; only one that was failed from outside has a Job to end.
-        failed = str(((observed.backup or {}).get("status") or {}).get("phase")) == "Failed"
+        failed = phase_of(observed.backup or {}) == "Failed"
         return DeleteJob() if failed else Nothing(again_after_seconds=_LOOK_AGAIN_SECONDS)
     return Nothing()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pinnace.velero.backup import BackupSpec
 from pinnace.velero.includes_excludes import select_namespaces
+from pinnace.velero.phase import phase_of
 
 __all__ = ["QueuePlace", "queue_places", "wanted_namespaces"]
 
@@ -50,15 +51,15 @@ def queue_places(
     One whose Job exists (`with_jobs`) counts as running before its phase says so, and so does ReadyToStart, which a
     Velero server may have left. One that is being deleted has no place.
     """
-    alive = [backup for backup in backups if not _is_dying(backup) or _phase(backup) == "InProgress"]
-    begun = [backup for backup in alive if _phase(backup) in _WAITING and _name(backup) in with_jobs]
-    running = [*begun, *(backup for backup in alive if _phase(backup) in _RUNNING)]
-    waiting = [backup for backup in alive if _phase(backup) in _WAITING and _name(backup) not in with_jobs]
+    alive = [backup for backup in backups if not _is_dying(backup) or phase_of(backup) == "InProgress"]
+    begun = [backup for backup in alive if phase_of(backup) in _WAITING and _name(backup) in with_jobs]
+    running = [*begun, *(backup for backup in alive if phase_of(backup) in _RUNNING)]
+    waiting = [backup for backup in alive if phase_of(backup) in _WAITING and _name(backup) not in with_jobs]
     free = concurrent_backups - len(running)
     taken: set[str] = set()
     for backup in running:
         taken |= wanted_namespaces(backup, existing=existing_namespaces)
-    places = {_name(backup): QueuePlace(0) for backup in running if _phase(backup) != "InProgress"}
+    places = {_name(backup): QueuePlace(0) for backup in running if phase_of(backup) != "InProgress"}
     position = 0
     for backup in sorted(waiting, key=_order):
         wanted = wanted_namespaces(backup, existing=existing_namespaces)
@@ -74,10 +75,6 @@ def queue_places(
 
 def _is_dying(backup: Mapping[str, Any]) -> bool:
     return bool(backup["metadata"].get("deletionTimestamp"))
-
-
-def _phase(backup: Mapping[str, Any]) -> str:
-    return str((backup.get("status") or {}).get("phase") or "")
 
 
 def _name(backup: Mapping[str, Any]) -> str:

@@ -66,7 +66,7 @@ class Steps:
         self._secrets = Objects(client, SECRETS, namespace=namespace)
         self._config_maps = Objects(client, CONFIG_MAPS, namespace=namespace)
         self._failed = FailedBackup(client, namespace=namespace, locations=locations)
-        self._given_up_at: dict[str, datetime] = {}
+        self._away_since: dict[str, datetime] = {}
         self._namespaces: tuple[float, Sequence[str]] = (float("-inf"), ())
 
     def perform(self, step: Step, observed: Observed) -> None:
@@ -191,11 +191,12 @@ class Steps:
             committed, reason = None, f"{reason}; and its location can't be looked at: {error}"
         if committed:
             self._patch_status(backup, {"failureReason": None, **committed})
-            self._given_up_at.pop(str(backup["metadata"]["uid"]), None)
+            self._away_since.pop(str(backup["metadata"]["uid"]), None)
             return
         self._failed.clear(backup, pod_name=step.pod_name, reason=reason)
         ended = {"phase": "Failed", "failureReason": reason, "completionTimestamp": timestamp(self._clock())}
         self._patch_status(backup, ended)
+        self._away_since.pop(str(backup["metadata"]["uid"]), None)
         if job is None:
             failed = {**backup, "status": {**(backup.get("status") or {}), **ended}}
             self._conclude(failed, termination.Termination())
@@ -203,7 +204,7 @@ class Steps:
     def _is_given_up(self, backup: Mapping[str, Any]) -> bool:
         """Whether its bucket could not be asked for so long that the Backup must not wait any more."""
         uid, now = str(backup["metadata"]["uid"]), self._clock()
-        return now - self._given_up_at.setdefault(uid, now) > _BUCKET_PATIENCE
+        return now - self._away_since.setdefault(uid, now) > _BUCKET_PATIENCE
 
     def _take_from_bucket(self, backup: Mapping[str, Any]) -> None:
         committed = self._failed.committed_status(backup)

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import orjson
 import urllib3
@@ -22,6 +22,8 @@ __all__ = ["CHUNK_BYTES", "Client", "Response", "connect", "describe"]
 
 CHUNK_BYTES = 256 << 10
 """Pieces of a body; the server's own are of 2 to 4 kB, and each costs a step of every station after it."""
+
+Answer = TypeVar("Answer")
 
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _THROTTLED = 429
@@ -124,13 +126,17 @@ class Client:
 
         `call` is what another thread may hang up.
         """
+        return self._renewing(lambda api_client: self._ask(api_client, path, query, accept=accept, call=call or Call()))
+
+    def _renewing(self, ask: Callable[["ApiClient"], Answer]) -> Answer:
+        """Ask, and once more with credentials read anew if the server calls them expired."""
         api_client = self._api_client
         try:
-            return self._ask(api_client, path, query, accept=accept, call=call or Call())
+            return ask(api_client)
         except KubeError as error:
             if error.status != 401 or self._reconnect is None:
                 raise
-        return self._ask(self._renewed(api_client), path, query, accept=accept, call=call or Call())
+        return ask(self._renewed(api_client))
 
     def _ask(
         self, api_client: "ApiClient", path: str, query: Mapping[str, str], *, accept: str, call: Call
@@ -154,14 +160,11 @@ class Client:
         content_type: str = "application/json",
     ) -> Any:
         """Create, change or delete one object and parse the answer; KubeError for any status but 200, 201 and 202."""
-        api_client = self._api_client
-        try:
-            return self._send(api_client, method, path, body=body, query=query or {}, content_type=content_type)
-        except KubeError as error:
-            if error.status != 401 or self._reconnect is None:
-                raise
-        renewed = self._renewed(api_client)
-        return self._send(renewed, method, path, body=body, query=query or {}, content_type=content_type)
+        return self._renewing(
+            lambda api_client: self._send(
+                api_client, method, path, body=body, query=query or {}, content_type=content_type
+            )
+        )
 
     def _send(
         self,

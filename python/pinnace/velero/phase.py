@@ -1,8 +1,10 @@
 """The phases of a Backup that every installed CRD since Velero 1.11 knows."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
-__all__ = ["Phase"]
+__all__ = ["Phase", "phase_of"]
 
 
 class Phase(StrEnum):
@@ -14,3 +16,8 @@ class Phase(StrEnum):
     COMPLETED = "Completed"
     PARTIALLY_FAILED = "PartiallyFailed"
     FAILED = "Failed"
+
+
+def phase_of(document: Mapping[str, Any]) -> str:
+    """Read `status.phase` of a document, "" where it has none yet."""
+    return str((document.get("status") or {}).get("phase") or "")

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinnace.backup.log import LEVELS, LOGGER, VeleroLog, log_line
+from pinnace.backup.log import LEVELS, LOGGER, VeleroLog
 from pinnace.store.filesystem import FilesystemStore
 from pinnace.velero.backup import Backup
+from pinnace.velero.log_line import log_line
 from pinnace.velero.results import Entry, Results
 from unit.backup.small_backup import NOW, write_backup
 
