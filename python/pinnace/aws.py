@@ -1,4 +1,4 @@
-"""Sessions, clients and errors of S3: the one place besides store.s3 that imports boto3.
+"""Sessions, clients and errors of S3 and EC2: the one place besides store.s3 that imports boto3.
 
 Credentials are found as the AWS tools find them, when the first request is signed. Those with an end (a role, a web
 identity, SSO, an instance's or a container's, a `credential_process` that names an Expiration) are renewed by botocore
@@ -8,7 +8,8 @@ environment or in a file of the user's are read once a process: if they end in i
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -19,15 +20,17 @@ from pinnace.errors import (
     StoreError,
     StoreUnavailableError,
     UsageError,
+    VolumeError,
 )
 
 if TYPE_CHECKING:
     import boto3
     import botocore.exceptions as raised
     import botocore.session
+    from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["bucket_region", "connect_s3", "explain", "open_session"]
+__all__ = ["bucket_region", "connect_ec2", "connect_s3", "ec2_errors", "explain", "open_session"]
 
 _CONNECT_TIMEOUT_SECONDS = 5
 _READ_TIMEOUT_SECONDS = 30
@@ -73,6 +76,13 @@ _FIXES: Mapping[str, str] = {
     "RequestTimeTooSkewed": "set this machine's clock",
     "SignatureDoesNotMatch": "look at AWS_SECRET_ACCESS_KEY and the clock",
     "SlowDown": "the bucket is busy: try later",
+}
+_EC2_FIXES: Mapping[str, str] = {
+    "AuthFailure": "give credentials of the account that the volume is in",
+    "ExpiredToken": _RENEW,
+    "InvalidVolume.NotFound": "is the region of the VolumeSnapshotLocation the volume's?",
+    "RequestExpired": _RENEW,
+    "SnapshotLimitExceeded": "ask AWS for a higher limit, or delete old snapshots",
 }
 _NEEDS_CHECKSUM = "the bucket wants a checksum, as those with object lock do: give the option checksumAlgorithm=SHA256"
 
@@ -177,6 +187,50 @@ def connect_s3(
         )
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
         raise UsageError(f"object storage can't be used as given: {error}") from error
+
+
+def connect_ec2(session: "boto3.Session", *, region: str) -> "EC2Client":
+    """Make a client for volumes and snapshots; the endpoint is AWS's, or that of AWS_ENDPOINT_URL_EC2."""
+    import botocore.exceptions
+    from botocore.config import Config
+
+    try:
+        return session.client(
+            "ec2",
+            region_name=region,
+            config=Config(
+                connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+                read_timeout=_READ_TIMEOUT_SECONDS,
+                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            ),
+        )
+    except (botocore.exceptions.BotoCoreError, ValueError) as error:
+        raise UsageError(f"EC2 can't be used as given: {error}") from error
+
+
+@contextmanager
+def ec2_errors(action: str, what: str, *, gone: str = "") -> Iterator[None]:
+    """Turn what boto3 raises into a VolumeError with the fix; a refusal of code `gone` is none."""
+    import botocore.exceptions
+
+    try:
+        yield
+    except botocore.exceptions.ClientError as error:
+        code = str(error.response["Error"].get("Code", ""))
+        if gone and code == gone:
+            return
+        reason = str(error.response["Error"].get("Message") or code)
+        fix = f"grant {action} to these credentials" if code == "UnauthorizedOperation" else _EC2_FIXES.get(code, "")
+        raise VolumeError(reason=f"{action} {what}: {reason}", fix=fix) from error
+    except botocore.exceptions.BotoCoreError as error:
+        fix = "give the location a credential, or the pod a role" if _lacks_credentials(error) else ""
+        raise VolumeError(reason=f"{action} {what}: {error}", fix=fix) from error
+
+
+def _lacks_credentials(error: Exception) -> bool:
+    import botocore.exceptions as raised
+
+    return isinstance(error, raised.NoCredentialsError | raised.PartialCredentialsError)
 
 
 def bucket_region(client: "S3Client", bucket: str) -> str:

@@ -31,6 +31,7 @@ __all__ = [
     "UsageError",
     "ValidationFailedError",
     "VerificationError",
+    "VolumeError",
 ]
 
 
@@ -175,6 +176,15 @@ class LocationError(PinnaceError):
         self.location_name = location_name
         self.reason = reason
         super().__init__(f"BackupStorageLocation {location_name}: {reason}")
+
+
+class VolumeError(PinnaceError):
+    """A volume of which no snapshot could be taken: an error in the results, whose name stands beside it."""
+
+    def __init__(self, *, reason: str, fix: str = "") -> None:
+        self.reason = reason
+        self.fix = fix
+        super().__init__(f"{reason}; {fix}" if fix else reason)
 
 
 class LeaseLostError(PinnaceError):

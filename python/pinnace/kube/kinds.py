@@ -14,6 +14,9 @@ __all__ = [
     "ROLES",
     "ROLE_BINDINGS",
     "SECRETS",
+    "VOLUME_SNAPSHOTS",
+    "VOLUME_SNAPSHOT_CLASSES",
+    "VOLUME_SNAPSHOT_CONTENTS",
     "VOLUME_SNAPSHOT_LOCATIONS",
 ]
 
@@ -29,3 +32,6 @@ NAMESPACES = Kind("v1", "namespaces")
 LEASES = Kind("coordination.k8s.io/v1", "leases")
 ROLES = Kind("rbac.authorization.k8s.io/v1", "roles")
 ROLE_BINDINGS = Kind("rbac.authorization.k8s.io/v1", "rolebindings")
+VOLUME_SNAPSHOTS = Kind("snapshot.storage.k8s.io/v1", "volumesnapshots")
+VOLUME_SNAPSHOT_CLASSES = Kind("snapshot.storage.k8s.io/v1", "volumesnapshotclasses")
+VOLUME_SNAPSHOT_CONTENTS = Kind("snapshot.storage.k8s.io/v1", "volumesnapshotcontents")
