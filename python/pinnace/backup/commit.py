@@ -17,6 +17,7 @@ from pinnace.velero.backup import Backup
 from pinnace.velero.phase import Phase
 from pinnace.velero.results import Results
 from pinnace.velero.timestamps import timestamp
+from pinnace.volumes.outcome import VolumeOutcome
 
 __all__ = ["Outcome", "commit"]
 
@@ -42,6 +43,7 @@ def commit(
     store: BackupStore,
     clock: Callable[[], datetime],
     sink: ArchiveSink,
+    volumes: VolumeOutcome,
 ) -> Outcome:
     """Commit the archive first, under a name that must be free, so that of two runs of one name one stops there.
 
@@ -63,9 +65,10 @@ def commit(
         warnings=results.warning_count,
         total_items=digest.item_count,
         items_backed_up=digest.item_count,
+        others={**backup.status.others, **volumes.status_fields()},
     )
     metadata = encode.indented(finished.to_document())
-    bodies = documents.companions(store.keys, results)
+    bodies = documents.companions(store.keys, results, finished, volumes)
     objects = {key: documents.digest_of(body) for key, body in {**bodies, store.keys.metadata: metadata}.items()}
     objects |= {store.keys.log: log.digest, store.keys.resource_list: sink.resource_list_digest}
     manifest = documents.manifest(

@@ -16,6 +16,8 @@ from pinnace.velero.label import STORAGE_LOCATION_LABEL, valid_name
 from pinnace.velero.object_store_layout import BackupKeys
 from pinnace.velero.results import Results
 from pinnace.velero.server_defaults import ServerDefaults, cluster_annotations, default_filters, default_spec
+from pinnace.velero.volume_documents import volume_infos
+from pinnace.volumes.outcome import VolumeOutcome
 
 __all__ = ["companions", "digest_of", "manifest", "with_cluster_version"]
 
@@ -42,16 +44,25 @@ def _takes_all_namespaces(spec: BackupSpec) -> bool:
     return set(spec.included_namespaces) <= {"*"} and not spec.excluded_namespaces
 
 
-def companions(keys: BackupKeys, results: Results) -> dict[str, bytes]:
-    """Give the small objects that Velero reads beside the archive, by key; without volumes they are empty."""
+def companions(keys: BackupKeys, results: Results, backup: Backup, volumes: VolumeOutcome) -> dict[str, bytes]:
+    """Give the small objects that Velero reads beside the archive, by key; without volumes they are empty.
+
+    Those about CSI are there only where a snapshot was tried, as Velero writes them only with its feature EnableCSI.
+    """
+    names = {"backup_name": backup.name, "backup_uid": backup.uid}
     contents: dict[str, Any] = {
         keys.pod_volume_backups: None,
-        keys.volume_snapshots: None,
-        keys.item_operations: [],
-        keys.volume_info: [],
+        keys.volume_snapshots: [snapshot.to_document(**names) for snapshot in volumes.native] or None,
+        keys.item_operations: [snapshot.operation_document(**names) for snapshot in volumes.csi],
+        keys.volume_info: volume_infos(volumes.infos),
         keys.results: results.to_document(),
     }
-    return {key: encode.gzipped(encode.compact(document)) for key, document in contents.items()}
+    bodies = {key: encode.gzipped(encode.compact(document)) for key, document in contents.items()}
+    if volumes.csi_attempted:
+        bodies[keys.csi_volume_snapshots] = volumes.snapshots.finish()
+        bodies[keys.csi_volume_snapshot_contents] = volumes.contents.finish()
+        bodies[keys.csi_volume_snapshot_classes] = volumes.classes.finish()
+    return bodies
 
 
 def digest_of(body: bytes) -> tuple[int, str]:

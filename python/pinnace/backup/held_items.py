@@ -1,7 +1,9 @@
 """Puts together what the items that the engine holds go through: actions, additional items, hooks, volumes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 
 from pinnace.actions.protocol import ActionContext, ResourceIdentifier
 from pinnace.actions.registry import load_actions
@@ -11,6 +13,7 @@ from pinnace.backup.item_backupper import ItemBackupper
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.page_intake import PageIntake
 from pinnace.backup.prepare import Prepared
+from pinnace.backup.run_volumes import RunVolumes, run_volumes
 from pinnace.backup.unmet_requests import UnmetRequests
 from pinnace.kube.client import Client
 from pinnace.velero.backup import Backup
@@ -25,9 +28,16 @@ class HeldItems:
     """The intake of pages, and what is left to do after the last of them."""
 
     def __init__(
-        self, intake: PageIntake, backupper: ItemBackupper, *, sink: ArchiveSink, additional: AdditionalItems
+        self,
+        intake: PageIntake,
+        backupper: ItemBackupper,
+        *,
+        sink: ArchiveSink,
+        additional: AdditionalItems,
+        volumes: RunVolumes,
     ) -> None:
         self.intake = intake
+        self.volumes = volumes
         self._backupper = backupper
         self._sink = sink
         self._additional = additional
@@ -44,9 +54,18 @@ class HeldItems:
 
 @contextmanager
 def held_items(
-    prepared: Prepared, *, backup: Backup, client: Client, sink: ArchiveSink, results: Results, log: VeleroLog
+    prepared: Prepared,
+    *,
+    backup: Backup,
+    client: Client,
+    sink: ArchiveSink,
+    results: Results,
+    log: VeleroLog,
+    clock: Callable[[], datetime],
+    takes_csi_snapshots: bool = True,
+    credentials_file: Path | None = None,
 ) -> Iterator[HeldItems]:
-    """Make everything for one run."""
+    """Make everything for one run; snapshots of volumes are removed again where it is left by an exception."""
     additional = AdditionalItems(
         client,
         prepared.plan,
@@ -58,17 +77,29 @@ def held_items(
     )
     try:
         context = ActionContext(backup, lists=additional, is_fetched=additional.is_fetched)
-        actions = load_actions(context)
-        backupper = ItemBackupper(
-            backup,
-            actions=actions,
-            archive=sink,
+        with run_volumes(
+            prepared,
+            backup=backup,
+            client=client,
+            sink=sink,
             additional=additional,
             results=results,
             log=log,
-            hooks=UnmetRequests(),
-        )
-        intake = PageIntake(sink, backupper, may_be_pulled_in=backupper.may_be_pulled_in, log=log, results=results)
-        yield HeldItems(intake, backupper, sink=sink, additional=additional)
+            clock=clock,
+            takes_csi_snapshots=takes_csi_snapshots,
+            credentials_file=credentials_file,
+        ) as volumes:
+            backupper = ItemBackupper(
+                backup,
+                actions=load_actions(context, more=volumes.actions),
+                archive=sink,
+                additional=additional,
+                results=results,
+                log=log,
+                hooks=UnmetRequests(),
+                volumes=volumes.station,
+            )
+            intake = PageIntake(sink, backupper, may_be_pulled_in=backupper.may_be_pulled_in, log=log, results=results)
+            yield HeldItems(intake, backupper, sink=sink, additional=additional, volumes=volumes)
     finally:
         additional.close()

@@ -1,19 +1,26 @@
 """What a run finds out before the first page: kinds, namespaces, the revision, and a probe of every list."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pinnace.backup.log import VeleroLog
 from pinnace.collect.item_collector import ItemCollector, Probe, Revision
 from pinnace.collect.plan import ListRequest, Plan, make_plan
-from pinnace.errors import ValidationFailedError
+from pinnace.errors import UsageError, ValidationFailedError
 from pinnace.kube.client import Client
 from pinnace.kube.discovery import ApiResource, SkippedKind, discover
+from pinnace.kube.kinds import CONFIG_MAPS
 from pinnace.velero import includes_excludes, validation
 from pinnace.velero.backup import Backup, BackupSpec
 from pinnace.velero.includes_excludes import NamespaceSelection, ResourceFilter
 from pinnace.velero.label import EXCLUDE_FROM_BACKUP_LABEL
+from pinnace.velero.resource_policies import (
+    ResourcePolicies,
+    policy_name,
+    read_resource_policies,
+    with_policy_filters,
+)
 from pinnace.velero.results import Results
 
 if TYPE_CHECKING:
@@ -46,6 +53,7 @@ class Prepared:
     """Every kind that can be backed up, by group resource."""
 
     resource_filter: ResourceFilter
+    policies: ResourcePolicies = field(default_factory=ResourcePolicies)
 
     @property
     def item_count(self) -> int:
@@ -77,8 +85,9 @@ def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: R
 
     ValidationFailedError for an included namespace that is labelled `velero.io/exclude-from-backup=true`.
     """
-    spec = backup.spec
+    policies = _policies(client, backup)
     discovery = discover(client)
+    spec = with_policy_filters(backup.spec, policies.include_exclude, resolve=discovery.resolve)
     for failure in discovery.failures:
         results.add_error("Error getting API group", resource=failure.group_version, error=failure.reason)
     answer = client.get("/api/v1/namespaces")
@@ -115,7 +124,24 @@ def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: R
         plan,
         {resource.group_resource: resource for resource in discovery.resources},
         resource_filter,
+        policies,
     )
+
+
+def _policies(client: Client, backup: Backup) -> ResourcePolicies:
+    """Read the ConfigMap by a list, for which a Job needs no other right; ValidationFailedError in Velero's words."""
+    try:
+        name = policy_name(backup.spec)
+        if not name:
+            return ResourcePolicies()
+        query = {"fieldSelector": f"metadata.name={name}"}
+        items = client.get(CONFIG_MAPS.path(namespace=backup.namespace), query).get("items") or []
+        found = items[0] if items else f'configmaps "{name}" not found'
+        return read_resource_policies(
+            found, spec=backup.spec, backup_namespace=backup.namespace, backup_name=backup.name
+        )
+    except UsageError as error:
+        raise ValidationFailedError(backup_name=backup.name, errors=(str(error),)) from error
 
 
 def _namespace_state(item: Mapping[str, Any]) -> NamespaceState:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from pinnace import interruption
 from pinnace.backup import documents
@@ -39,7 +40,8 @@ class RunOptions:
     """How to run; `client_page_size` None adapts pages, 0 is unpaged; `level` is the engine's compression.
 
     `log_level` is that of the log object: debug, info, warning or error; at debug it has a line for each item.
-    With `leaves_log` a run that fails leaves its log, which is then all that its user can read.
+    With `leaves_log` a run that fails leaves its log, which is then all that its user can read. Without
+    `takes_csi_snapshots` nothing is written in the cluster; `credentials_file` is the bucket's, for native snapshots.
     """
 
     consistency: str = "revision"
@@ -48,6 +50,8 @@ class RunOptions:
     threads: int = 2
     log_level: str = "info"
     leaves_log: bool = False
+    takes_csi_snapshots: bool = True
+    credentials_file: Path | None = None
 
 
 def run(
@@ -102,15 +106,35 @@ def make(
             prepared = prepare(client, backup, options=options, results=results, log=log)
             sink.expect(prepared)
             held = stack.enter_context(
-                held_items(prepared, backup=backup, client=client, sink=sink, results=results, log=log)
+                held_items(
+                    prepared,
+                    backup=backup,
+                    client=client,
+                    sink=sink,
+                    results=results,
+                    log=log,
+                    clock=clock,
+                    takes_csi_snapshots=options.takes_csi_snapshots,
+                    credentials_file=options.credentials_file,
+                )
             )
             lists = tuple(
                 _collect(prepared, client=client, sink=sink, held=held, options=options, results=results, log=log)
             )
             digest = sink.finish()
             attempt.check()
+            held.volumes.keep()
             return commit(
-                backup, digest, prepared, lists, results=results, log=log, store=store, clock=clock, sink=sink
+                backup,
+                digest,
+                prepared,
+                lists,
+                results=results,
+                log=log,
+                store=store,
+                clock=clock,
+                sink=sink,
+                volumes=held.volumes.outcome,
             )
     except (AttemptLostError, BackupExistsError):
         raise

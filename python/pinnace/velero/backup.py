@@ -36,14 +36,11 @@ _STATUS = frozenset(
 )  # fmt: skip
 _METADATA = frozenset({"name", "namespace", "uid", "creationTimestamp", "labels", "annotations"})
 _NOT_YET = {
-    "volumeSnapshotLocations": "volume snapshots",
     "defaultVolumesToRestic": "file-system backups of volumes",
     "defaultVolumesToFsBackup": "file-system backups of volumes",
     "snapshotMoveData": "moving snapshot data",
     "datamover": "moving snapshot data",
-    "resourcePolicy": "resource policies",
     "uploaderConfig": "file-system backups of volumes",
-    "snapshotVolumes": "volume snapshots",
     "hooks": "hooks",
 }
 """Fields that ask for what is not there yet; a Backup that sets one is refused, never thinned out silently."""

@@ -71,6 +71,21 @@ class BackupKeys:
         return self._named("-volumeinfo.json.gz")
 
     @property
+    def csi_volume_snapshots(self) -> str:
+        """VolumeSnapshots, as Velero up to 1.16 writes and every later one reads them."""
+        return self._named("-csi-volumesnapshots.json.gz")
+
+    @property
+    def csi_volume_snapshot_contents(self) -> str:
+        """VolumeSnapshotContents."""
+        return self._named("-csi-volumesnapshotcontents.json.gz")
+
+    @property
+    def csi_volume_snapshot_classes(self) -> str:
+        """VolumeSnapshotClasses."""
+        return self._named("-csi-volumesnapshotclasses.json.gz")
+
+    @property
     def manifest(self) -> str:
         """Counts, revisions and digests (pinnace)."""
         return self._named("-manifest.json.gz")

@@ -71,6 +71,10 @@ class ResourcePolicies:
     volume_policies: tuple[VolumePolicy, ...] = ()
     include_exclude: IncludeExcludePolicy | None = None
 
+    def asks_for(self, action_type: str) -> bool:
+        """Tell whether any policy has such an action."""
+        return any(policy.action.type == action_type for policy in self.volume_policies)
+
     def action(self, volume: VolumeFacts) -> Action | None:
         """Give the action of the first policy whose conditions all hold; None where no policy is about the volume."""
         return next((policy.action for policy in self.volume_policies if policy.conditions.match(volume)), None)

@@ -4,7 +4,7 @@ Pure; times are RFC3339 texts. Mind the keys that Go writes without a tag and so
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 __all__ = ["CsiSnapshot", "NativeSnapshot", "VolumeInfo", "volume_infos"]
@@ -89,9 +89,8 @@ class NativeSnapshot:
         status = {"providerSnapshotID": self.snapshot_id} if self.snapshot_id else {}
         return {"spec": spec, "status": {**status, "phase": self.phase}}
 
-    @property
-    def details(self) -> dict[str, dict[str, Any]]:
-        """`nativeSnapshotInfo` of the volume's entry."""
+    def info_of(self, volume: VolumeInfo) -> VolumeInfo:
+        """Complete a volume's entry by `nativeSnapshotInfo`."""
         info = {
             "snapshotHandle": self.snapshot_id,
             "volumeType": self.volume_type,
@@ -99,7 +98,13 @@ class NativeSnapshot:
             "iops": str(self.volume_iops or 0),
             "Phase": self.phase,
         }
-        return {"nativeSnapshotInfo": info}
+        return replace(
+            volume,
+            method="NativeSnapshot",
+            started=self.started,
+            is_complete=bool(self.snapshot_id),
+            details={"nativeSnapshotInfo": info},
+        )
 
 
 @dataclass(frozen=True)
@@ -147,9 +152,8 @@ class CsiSnapshot:
             },
         }
 
-    @property
-    def details(self) -> dict[str, dict[str, Any]]:
-        """`csiSnapshotInfo` of the volume's entry."""
+    def info_of(self, volume: VolumeInfo) -> VolumeInfo:
+        """Complete a volume's entry by `csiSnapshotInfo`."""
         info = {
             "snapshotHandle": self.handle,
             "size": self.restore_bytes,
@@ -158,7 +162,15 @@ class CsiSnapshot:
             "operationID": self.operation_id,
             "ReadyToUse": not self.error,
         }
-        return {"csiSnapshotInfo": info}
+        return replace(
+            volume,
+            method="CSISnapshot",
+            started=self.started,
+            completed=self.completed,
+            is_complete=not self.error,
+            keeps_local_snapshot=True,
+            details={"csiSnapshotInfo": info},
+        )
 
 
 def volume_infos(infos: Sequence[VolumeInfo]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """What rules about volumes look at: the few fields of a PersistentVolume and its claim that decide."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from pinnace.errors import UsageError
 from pinnace.velero.quantity import parse_quantity
 
-__all__ = ["VolumeFacts", "volume_zone"]
+__all__ = ["VolumeFacts", "pod_volumes", "volume_zone"]
 
 _SOURCES = (
     "awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "csi", "fc", "flexVolume", "flocker",
@@ -18,6 +18,10 @@ _SOURCES = (
 """The fields of a PersistentVolume's spec that say where its data is (core/v1 PersistentVolumeSource)."""
 
 _ZONE_LABELS = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
+
+
+_NEVER_AS_FILES = ("hostPath", "secret", "configMap", "projected", "downwardAPI", "persistentVolumeClaim", "")
+"""Volumes of pods that are no data of their own; claims are asked about as claims."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,15 @@ class VolumeFacts:
     def csi_driver(self) -> str:
         """The CSI driver, or ""."""
         return str(self.source.get("driver") or "") if self.volume_type == "csi" else ""
+
+
+def pod_volumes(pod: Mapping[str, Any]) -> Iterator[tuple[str, VolumeFacts]]:
+    """Name a pod's volumes of which files could be backed up, those of claims aside; `volume_type` is their field."""
+    for volume in (pod.get("spec") or {}).get("volumes") or ():
+        name = str(volume.get("name") or "")
+        volume_type = next((key for key in volume if key != "name"), "")
+        if volume_type not in _NEVER_AS_FILES and not name.startswith("default-token"):
+            yield name, VolumeFacts(volume_type=volume_type, source=volume.get(volume_type) or {})
 
 
 def volume_zone(volume: Mapping[str, Any]) -> str:

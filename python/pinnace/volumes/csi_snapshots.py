@@ -4,6 +4,7 @@ All are found by one list with the Backup's label, so that a thousand that are w
 that another attempt at the same Backup left are told by its uid.
 """
 
+import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -27,8 +28,8 @@ class CsiSnapshots:
     def __init__(self, client: Client, backup: Backup) -> None:
         self._client = client
         self._label = valid_name(backup.name)
-        # A Backup of a local run has no uid; its name in the label is then all that tells.
-        self._uid = backup.uid or f"{backup.namespace}/{backup.name}"
+        # A Backup of a local run has no uid; of two runs of one name each must find only its own.
+        self._uid = backup.uid or str(uuid.uuid4())
         self._contents = Objects(client, VOLUME_SNAPSHOT_CONTENTS)
 
     def classes(self) -> list[dict[str, Any]]:
@@ -81,10 +82,10 @@ class CsiSnapshots:
         self._delete_snapshot(snapshot)
         self._contents.delete(content_name)
 
-    def discard(self, snapshot: Mapping[str, Any]) -> None:
-        """Remove a snapshot together with what the storage holds for it."""
-        if name := bound_content(snapshot):
-            self._set_deletion_policy(name, "Delete")
+    def discard(self, snapshot: Mapping[str, Any], *, content_name: str) -> None:
+        """Remove a snapshot together with what the storage holds for it; `content_name` may be ""."""
+        if content_name:
+            self._set_deletion_policy(content_name, "Delete")
         self._delete_snapshot(snapshot)
 
     def discard_all(self, *, but: Iterable[str] = ()) -> int:
@@ -94,7 +95,7 @@ class CsiSnapshots:
         """
         left = {uid: snapshot for uid, snapshot in self.look().items() if uid not in set(but)}
         for snapshot in left.values():
-            self.discard(snapshot)
+            self.discard(snapshot, content_name=bound_content(snapshot))
         return len(left)
 
     def _set_deletion_policy(self, content_name: str, policy: str) -> None:

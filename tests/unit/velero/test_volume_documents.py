@@ -61,8 +61,8 @@ def test_a_csi_snapshot_is_an_asynchronous_operation() -> None:
 
 
 def test_volume_infos_are_ordered_and_have_capitals_where_go_has_no_tag() -> None:
-    csi = VolumeInfo("data", "shop", "pv2", "CSISnapshot", "", _STARTED, _COMPLETED, True, True, _CSI.details, "Delete")
-    native = VolumeInfo("", "", "pv1", "NativeSnapshot", started=_STARTED, details=_NATIVE.details)
+    csi = _CSI.info_of(VolumeInfo("data", "shop", "pv2", reclaim_policy="Delete"))
+    native = _NATIVE.info_of(VolumeInfo(pv_name="pv1"))
     skipped = VolumeInfo("logs", "shop", "pv3", skipped_reason="a policy skips it", pv_labels={"a": "b"})
     assert volume_infos([csi, native, skipped]) == [
         {
@@ -79,7 +79,7 @@ def test_volume_infos_are_ordered_and_have_capitals_where_go_has_no_tag() -> Non
             "pvName": "pv1",
             "backupMethod": "NativeSnapshot",
             "startTimestamp": _STARTED,
-            "result": "failed",
+            "result": "succeeded",
             "snapshotDataMoved": False,
             "preserveLocalSnapshot": False,
             "skipped": False,
