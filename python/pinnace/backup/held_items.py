@@ -1,7 +1,8 @@
 """Puts together what the items that the engine holds go through: actions, additional items, hooks, volumes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from pinnace.actions.protocol import ActionContext
 from pinnace.actions.registry import load_actions
@@ -12,6 +13,7 @@ from pinnace.backup.log import VeleroLog
 from pinnace.backup.page_intake import PageIntake
 from pinnace.backup.prepare import Prepared
 from pinnace.backup.unmet_requests import UnmetRequests
+from pinnace.collect.item_collector import Probe
 from pinnace.errors import KubeError
 from pinnace.kube.client import Client
 from pinnace.velero.backup import Backup
@@ -30,6 +32,14 @@ class HeldItems:
         self._backupper = backupper
         self._sink = sink
         self._additional = additional
+
+    def paced(self, probes: Sequence[Probe]) -> Sequence[Probe]:
+        """Note which lists have items that may take long."""
+
+        def is_slow(probe: Probe) -> bool:
+            return self._backupper.hold(probe.request.resource.group_resource).is_slow
+
+        return [replace(probe, is_slow=is_slow(probe)) for probe in probes]
 
     def finish(self) -> None:
         """Store what volumes brought, then the CustomResourceDefinitions of what was stored, as Velero does last."""

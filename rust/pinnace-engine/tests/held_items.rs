@@ -17,6 +17,18 @@ fn at(paths: &[&[&str]]) -> Hold {
         .at_paths(paths.iter().map(|path| path.iter().map(|&segment| segment.to_owned()).collect()).collect())
 }
 
+fn named(names: &[&str]) -> Hold {
+    let mut hold = at(&[]);
+    hold.names = names.iter().map(|&name| name.to_owned()).collect();
+    hold
+}
+
+fn within(namespaces: &[&str]) -> Hold {
+    let mut hold = at(&[]);
+    hold.namespaces = namespaces.iter().map(|&name| name.to_owned()).collect();
+    hold
+}
+
 fn list(items: &[String]) -> String {
     format!(r#"{{"kind":"PodList","metadata":{{"resourceVersion":"7"}},"items":[{}]}}"#, items.join(","))
 }
@@ -77,18 +89,17 @@ fn an_item_is_held_where_a_path_leads_to_something() {
 
 #[test]
 fn an_item_is_held_by_its_name_its_namespace_or_its_kind() {
-    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     for (hold, expected) in [
         (Hold::everything(), true),
         (Hold::default(), false),
-        (Hold { namespaces: names(&["n"]), ..Hold::default() }, true),
-        (Hold { namespaces: names(&["a", ""]), ..Hold::default() }, false),
-        (Hold { names: names(&["n/a"]), ..Hold::default() }, true),
-        (Hold { names: names(&["a", "n/b"]), ..Hold::default() }, false),
+        (within(&["n"]), true),
+        (within(&["a", ""]), false),
+        (named(&["n/a"]), true),
+        (named(&["a", "n/b"]), false),
     ] {
         assert_eq!(is_held(&hold, r#""kind":"Pod""#), expected, "{hold:?}");
     }
-    let hold = Hold { names: names(&["a"]), ..Hold::default() };
+    let hold = named(&["a"]);
     let spec = PageSpec { hold, ..PageSpec::new("v1", "Node") };
     let body = list(&[r#"{"metadata":{"name":"a"}}"#.to_owned(), r#"{"metadata":{"name":"b"}}"#.to_owned()]);
     assert_eq!(read(&spec, &body, 9).0, ["[a]", "b"]);
@@ -117,7 +128,7 @@ fn items_that_are_left_out_refused_or_resumed_are_not_held() {
 #[test]
 fn what_was_not_taken_stops_the_page_and_what_waits_is_not_lost_by_a_flaw() {
     let items = ["a", "b", "c"].map(|name| format!(r#"{{"metadata":{{"name":"{name}"}}}}"#));
-    let hold = Hold { names: ["a".to_owned()].into(), ..Hold::default() };
+    let hold = named(&["a"]);
     let mut page = Page::new(PageSpec { hold, ..PageSpec::new("v1", "Node") });
     let mut kept = Kept::default();
     let broken = list(&items).replace(r#""c""#, r#"c"#);
