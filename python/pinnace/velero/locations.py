@@ -1,10 +1,18 @@
 """Where a Backup is stored and where its volume snapshots would be: Velero's rules over the locations that exist."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ChosenLocation", "Document", "Unreadable", "choose_location", "choose_snapshot_locations"]
+__all__ = [
+    "ChosenLocation",
+    "Document",
+    "Unreadable",
+    "canonical_provider",
+    "choose_location",
+    "choose_snapshot_locations",
+    "usable_snapshot_locations",
+]
 
 Document = Mapping[str, Any]
 _PROVIDERS = ("aws", "velero.io/aws")
@@ -77,6 +85,31 @@ def choose_snapshot_locations(
     if not errors:
         errors = list(_complete(by_name, chosen, server_defaults=server_defaults))
     return (() if errors else tuple(chosen.values())), tuple(errors)
+
+
+def canonical_provider(provider: str) -> str:
+    """Give the full name: Velero reads one without a slash as its own (`aws` is `velero.io/aws`)."""
+    return provider if "/" in provider else f"velero.io/{provider}"
+
+
+def usable_snapshot_locations(
+    names: Sequence[str],
+    locations: Sequence[Document] | Unreadable,
+    *,
+    named: Collection[str],
+    providers: Collection[str],
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Leave out chosen locations whose provider (in full) nobody serves; one that the user named is an error."""
+    known = () if isinstance(locations, Unreadable) else locations
+    provider_of = {_name(location): _provider(location) for location in known}
+    usable = tuple(name for name in names if canonical_provider(provider_of[name]) in providers)
+    errors = tuple(
+        f"VolumeSnapshotLocation {name}: provider {provider_of[name]} has no snapshotter here; "
+        f"known are {', '.join(sorted(providers))}; leave the location out"
+        for name in names
+        if name in named and name not in usable
+    )
+    return usable, errors
 
 
 def _take_named(named: Sequence[str], by_name: Mapping[str, Document], chosen: dict[str, str]) -> Iterator[str]:

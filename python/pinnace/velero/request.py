@@ -5,7 +5,7 @@ that `merge_patch(before, after)` has only what changed.
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,14 @@ from pinnace.errors import UsageError
 from pinnace.velero.backup import BackupSpec
 from pinnace.velero.includes_excludes import select_namespaces
 from pinnace.velero.label import EXCLUDE_FROM_BACKUP_LABEL, STORAGE_LOCATION_LABEL, valid_name
-from pinnace.velero.locations import Document, Unreadable, choose_location, choose_snapshot_locations
+from pinnace.velero.locations import (
+    Document,
+    Unreadable,
+    choose_location,
+    choose_snapshot_locations,
+    usable_snapshot_locations,
+)
+from pinnace.velero.resource_policies import policy_name, read_resource_policies
 from pinnace.velero.server_defaults import ServerDefaults, cluster_annotations, default_filters, default_spec
 from pinnace.velero.timestamps import timestamp
 from pinnace.velero.validation import filter_errors
@@ -43,14 +50,16 @@ def prepare_backup_request(
     namespaces: Mapping[str, Mapping[str, str]] | Unreadable,
     now: datetime,
     cluster_version: Mapping[str, str],
-    takes_volume_snapshots: bool = False,
+    snapshot_providers: Collection[str] = (),
+    resource_policies: Document | str = "it was not read",
 ) -> PreparedRequest:
     """Complete and validate a Backup; the order of defaults and errors is Velero's, ours come last.
 
     `locations` and `snapshot_locations` are those of the Backup's namespace in list order, `namespaces` the labels of
-    every Namespace by its name, `cluster_version` the answer of /version. The rule of the snapshot locations is always
-    checked; their names are written back only with `takes_volume_snapshots`, since a Backup must not name a location
-    that nothing will use. Preparing a prepared Backup again changes nothing but the expiration.
+    every Namespace by its name, `cluster_version` the answer of /version, `resource_policies` the ConfigMap that the
+    Backup names, or why there is none. Of the snapshot locations those are written back whose provider is one of
+    `snapshot_providers`, since a Backup must not name a location that nothing will use; another one that the user named
+    is an error. Preparing a prepared Backup again changes nothing but the expiration.
     """
     document = copy.deepcopy(dict(backup_document))
     spec: dict[str, Any] = document.get("spec") or {}
@@ -63,7 +72,13 @@ def prepare_backup_request(
         snapshot_locations,
         server_defaults=server_defaults.volume_snapshot_locations,
     )
-    errors = [*chosen.errors, *snapshot_errors]
+    snapshot_names, unknown_errors = usable_snapshot_locations(
+        snapshot_names,
+        snapshot_locations,
+        named=spec.get("volumeSnapshotLocations") or (),
+        providers=snapshot_providers,
+    )
+    errors = [*chosen.errors, *snapshot_errors, *unknown_errors]
     if isinstance(namespaces, Unreadable):
         errors.append(f"error getting namespace list: {namespaces.reason}")
     spec = spec | {"storageLocation": chosen.name}
@@ -72,16 +87,30 @@ def prepare_backup_request(
         spec, filters = _completed(spec, server_defaults, labelled=labelled)
         ttl_seconds = filters.ttl_seconds
         refused = list(filter_errors(filters))
-        errors.extend((*refused, *filters.unsupported()))
+        errors.extend((*refused, *_policy_errors(document, filters, resource_policies), *filters.unsupported()))
         spec = _with_filters(spec, filters, namespaces, labelled=labelled, is_refused=bool(refused))
     except UsageError as error:
         errors.append(str(error))
-    if takes_volume_snapshots and snapshot_names:
+    if snapshot_names:
         spec["volumeSnapshotLocations"] = list(snapshot_names)
     document["spec"] = spec
     _write_metadata(document, cluster_annotations(cluster_version, server_defaults), location_name=chosen.name)
     _write_status(document, errors, expiration=timestamp(now + timedelta(seconds=ttl_seconds)))
     return PreparedRequest(document, tuple(errors), chosen.document)
+
+
+def _policy_errors(document: Document, spec: BackupSpec, config_map: Document | str) -> Iterator[str]:
+    metadata = document["metadata"]
+    try:
+        if policy_name(spec):
+            read_resource_policies(
+                config_map,
+                spec=spec,
+                backup_namespace=str(metadata["namespace"]),
+                backup_name=str(metadata["name"]),
+            )
+    except UsageError as error:
+        yield str(error)
 
 
 def _exclude_labelled(namespaces: Mapping[str, Mapping[str, str]] | Unreadable) -> list[str]:

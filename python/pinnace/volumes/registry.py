@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 
 from pinnace.errors import VolumeError
+from pinnace.velero.locations import canonical_provider
 from pinnace.volumes import aws_ebs
 from pinnace.volumes.snapshotter import ENTRY_POINT_GROUP, SnapshotterConfig, VolumeSnapshotter
 
-__all__ = ["canonical_provider", "known_providers", "load_snapshotter"]
+__all__ = ["known_providers", "load_snapshotter"]
 
 Factory = Callable[[SnapshotterConfig], VolumeSnapshotter]
 
@@ -19,11 +20,6 @@ def _aws(config: SnapshotterConfig) -> VolumeSnapshotter:
 
 
 _BUILT_IN: Mapping[str, Factory] = {"velero.io/aws": _aws}
-
-
-def canonical_provider(provider: str) -> str:
-    """Give the full name: Velero reads one without a slash as its own (`aws` is `velero.io/aws`)."""
-    return provider if "/" in provider else f"velero.io/{provider}"
 
 
 def known_providers() -> frozenset[str]:

@@ -81,13 +81,21 @@ def write_backup(
         recorded = results or Results(log.entry)
         archive = Archive(level="default", mtime_seconds=1_700_000_000, threads=1)
         with ArchiveSink(archive, store, observer=Observer(), log=log) as sink:
-            with held_items(_prepared(), backup=backup, client=NO_SERVER, sink=sink, results=recorded, log=log) as held:
+            with held_items(
+                _prepared(),
+                backup=backup,
+                client=NO_SERVER,
+                sink=sink,
+                results=recorded,
+                log=log,
+                clock=lambda: NOW,
+            ) as held:
                 intake = held.intake
                 lists = collect(intake) if collect else [_list(intake, resource, body) for resource, body in pages]
             digest = sink.finish()
             commit(
                 backup, digest, _prepared(), tuple(lists), results=recorded, log=log, store=store, clock=lambda: NOW,
-                sink=sink,
+                sink=sink, volumes=held.volumes.outcome,
             )  # fmt: skip
     return store
 

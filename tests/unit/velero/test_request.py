@@ -18,6 +18,8 @@ _NOW = datetime(2026, 11, 23, 23, 41, 35, 900_000, tzinfo=UTC)
 _VERSION = {"gitVersion": "v1.35.4", "major": "1", "minor": "35"}
 _LOCATION = {"metadata": {"name": "default"}, "spec": {"provider": "aws"}, "status": {"phase": "Available"}}
 _AWS = {"metadata": {"name": "aws"}, "spec": {"provider": "aws"}}
+_OTHER_PROVIDER = {"metadata": {"name": "disks"}, "spec": {"provider": "example.com/disks"}}
+_POLICY = {"kind": "ConfigMap", "name": "rules"}
 _NAMESPACES: dict[str, dict[str, str]] = {"a": {}, "b": {}, "hidden": {"velero.io/exclude-from-backup": "true"}}
 _ANNOTATIONS = {
     "velero.io/resource-timeout": "10m0s",
@@ -153,7 +155,7 @@ def test_filters_are_written_out(spec: dict[str, Any], filters: dict[str, Any]) 
         ({}, {"snapshot_locations": [_AWS]}, {}),
         (
             {},
-            {"snapshot_locations": [_AWS], "takes_volume_snapshots": True},
+            {"snapshot_locations": [_AWS, _OTHER_PROVIDER], "snapshot_providers": {"velero.io/aws"}},
             {"volumeSnapshotLocations": ["aws"]},
         ),
         (
@@ -196,6 +198,32 @@ def test_metadata_is_added_to_and_a_long_location_is_shortened_in_the_label() ->
     )
 
 
+def test_a_snapshot_location_of_a_provider_without_snapshotter_is_refused_only_if_it_is_named() -> None:
+    arguments: dict[str, Any] = {"snapshot_locations": [_OTHER_PROVIDER], "snapshot_providers": {"velero.io/aws"}}
+    assert prepared(backup(), **arguments).errors == ()
+    assert prepared(backup(volumeSnapshotLocations=["disks"]), **arguments).errors == (
+        "VolumeSnapshotLocation disks: provider example.com/disks has no snapshotter here; known are velero.io/aws; "
+        "leave the location out",
+    )
+
+
+@pytest.mark.parametrize(
+    ("reference", "config_map", "errors"),
+    [
+        (_POLICY, {"data": {"p": "version: v1"}}, ()),
+        (_POLICY, "gone", ("fail to get ResourcePolicies velero/rules ConfigMap with error gone",)),
+        (
+            {"kind": "Secret", "name": "rules"},
+            "gone",
+            ("spec.resourcePolicy: a kind and a name are wanted, and the kind is configmap",),
+        ),
+        (None, "it was not read", ()),
+    ],
+)
+def test_resource_policies_are_validated(reference: Any, config_map: Any, errors: tuple[str, ...]) -> None:
+    assert prepared(backup(resourcePolicy=reference), resource_policies=config_map).errors == errors
+
+
 def test_the_expiration_counts_from_the_backups_own_ttl() -> None:
     assert prepared(backup(ttl="1h30m")).document["status"]["expiration"] == "2026-11-24T01:11:35Z"
 
@@ -230,7 +258,6 @@ def test_errors_are_all_there_in_veleros_order_and_ours_come_last() -> None:
         ),
         "encountered labelSelector as well as orLabelSelectors in backup spec, only one can be specified",
         "spec.labelSelector: a: operator In needs values",
-        "spec.volumeSnapshotLocations: volume snapshots are not there yet; leave it out",
         "spec.defaultVolumesToRestic: file-system backups of volumes are not there yet; leave it out",
         "spec.defaultVolumesToFsBackup: file-system backups of volumes are not there yet; leave it out",
         "spec.snapshotMoveData: moving snapshot data are not there yet; leave it out",

@@ -159,14 +159,11 @@ def test_a_name_that_the_api_server_would_refuse(name: str) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "what"),
     [
-        ("volumeSnapshotLocations", ["aws"], "volume snapshots"),
         ("defaultVolumesToRestic", True, "file-system backups of volumes"),
         ("defaultVolumesToFsBackup", True, "file-system backups of volumes"),
         ("snapshotMoveData", True, "moving snapshot data"),
         ("datamover", "velero", "moving snapshot data"),
-        ("resourcePolicy", {"kind": "configmap", "name": "x"}, "resource policies"),
         ("uploaderConfig", {"parallelFilesUpload": 2}, "file-system backups of volumes"),
-        ("snapshotVolumes", True, "volume snapshots"),
         ("hooks", {"resources": [{"name": "x"}]}, "hooks"),
     ],
 )

@@ -8,6 +8,7 @@ from pinnace.errors import VolumeError
 from pinnace.volumes.csi_class import choose_class
 
 _KEY = "velero.io/csi-volumesnapshot-class"
+_NONE = f"driver d has no VolumeSnapshotClass; make one, labelled {_KEY}=true"
 _DEFAULT = {"snapshot.storage.kubernetes.io/is-default-class": "true"}
 
 
@@ -48,7 +49,7 @@ def test_a_named_class_that_the_driver_does_not_have_is_passed_over_and_told() -
 @pytest.mark.parametrize(
     ("classes", "claim", "sentence"),
     [
-        ([_OTHER], {}, f"driver d has no VolumeSnapshotClass; make one, labelled {_KEY}=true"),
+        ([_OTHER], {}, _NONE),
         (
             [made("b"), made("a", annotations={"snapshot.storage.kubernetes.io/is-default-class": "false"})],
             {},
@@ -57,8 +58,7 @@ def test_a_named_class_that_the_driver_does_not_have_is_passed_over_and_told() -
         (
             [],
             {_KEY: "x"},
-            "the claim names VolumeSnapshotClass x, which driver d does not have; "
-            f"driver d has no VolumeSnapshotClass; make one, labelled {_KEY}=true",
+            f"the claim names VolumeSnapshotClass x, which driver d does not have; {_NONE}",
         ),
     ],
 )

@@ -24,7 +24,8 @@ class BrokenSnapshotter:
     def volume_id(self, volume: Any) -> str:
         return str(volume["metadata"]["name"])
 
-    def volume_kind(self, volume_id: str, *, zone: str) -> Any:  # noqa: ARG002
+    def volume_kind(self, volume_id: str, *, zone: str) -> Any:
+        del volume_id, zone
         raise KeyError("kind")
 
 
