@@ -201,9 +201,10 @@ def test_metadata_is_added_to_and_a_long_location_is_shortened_in_the_label() ->
 def test_a_snapshot_location_of_a_provider_without_snapshotter_is_refused_only_if_it_is_named() -> None:
     arguments: dict[str, Any] = {"snapshot_locations": [_OTHER_PROVIDER], "snapshot_providers": {"velero.io/aws"}}
     assert prepared(backup(), **arguments).errors == ()
-    assert prepared(backup(volumeSnapshotLocations=["disks"]), **arguments).errors == (
+    [sentence] = prepared(backup(volumeSnapshotLocations=["disks"]), **arguments).errors
+    assert sentence == (
         "VolumeSnapshotLocation disks: provider example.com/disks has no snapshotter here; known are velero.io/aws; "
-        "leave the location out",
+        "leave the location out"
     )
 
 
