@@ -135,7 +135,7 @@ class VolumeStation:
     def _back_up_volume(self, volume: Mapping[str, Any]) -> bool:
         """Take the native snapshot of a PersistentVolume that no claim's snapshot by CSI stands for."""
         facts = VolumeFacts.of(volume, None)
-        if not self._takes_snapshots or (self._claims is not None and facts.csi_driver):
+        if not self._native or (self._claims is not None and facts.csi_driver):
             return True
         reference = (volume.get("spec") or {}).get("claimRef") or {}
         namespace, name = str(reference.get("namespace") or ""), str(reference.get("name") or "")

@@ -14,7 +14,7 @@ from typing import Final
 from pinnace.cluster import folders, versions
 from pinnace.errors import ClusterError
 
-__all__ = ["Binaries", "Program", "ensure", "node_programs", "programs"]
+__all__ = ["Binaries", "Program", "ensure", "node_programs", "programs", "snapshot_controller"]
 
 Report = Callable[[str], None]
 
@@ -60,6 +60,18 @@ def node_programs(wanted: versions.ClusterVersions) -> tuple[Program, ...]:
     return (pause, _kubernetes_program("kubelet", wanted=wanted))
 
 
+def snapshot_controller(modules: Path) -> Program:
+    """The controller of CSI snapshots; built only for tests. Its name has its version, which the folder's has not."""
+    module = "github.com/kubernetes-csi/external-snapshotter/v8"
+    version = versions.required_version((modules / "snapshotter" / "go.mod").read_text(), module=module)
+    return Program(
+        name=f"snapshot-controller-{version}",
+        package=f"{module}/cmd/snapshot-controller",
+        module="snapshotter",
+        linker_flags="-s -w",
+    )
+
+
 def _kubernetes_program(name: str, *, wanted: versions.ClusterVersions) -> Program:
     """Without the version in the linker flags the server calls itself v0.0.0 and clients misjudge its features."""
     major, minor = wanted.kubernetes.removeprefix("v").split(".")[:2]
@@ -69,13 +81,18 @@ def _kubernetes_program(name: str, *, wanted: versions.ClusterVersions) -> Progr
 
 
 def ensure(
-    *, report: Report, with_node: bool = False, modules: Path | None = None, cache: Path | None = None
+    *,
+    report: Report,
+    with_node: bool = False,
+    more: tuple[Program, ...] = (),
+    modules: Path | None = None,
+    cache: Path | None = None,
 ) -> Binaries:
     """Build what the cache lacks; a program counts only once it is whole, for it is renamed into its place."""
     modules = modules or versions.modules_folder()
     wanted = versions.read_versions(modules)
     folder = (cache or folders.cache_folder()) / wanted.folder_name / "bin"
-    needed = (*programs(wanted), *(node_programs(wanted) if with_node else ()))
+    needed = (*programs(wanted), *(node_programs(wanted) if with_node else ()), *more)
     if missing := _missing(folder, needed=needed):
         go = _go()
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,166 @@
+"""A cluster with the real kinds and the real controller of CSI snapshots, and a fake driver's sidecar."""
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from integration.cluster_fixtures import TestedCluster, cluster_folder, tested_cluster
+from pinnace.cluster import binaries, local_cluster, processes, versions
+from pinnace.errors import KubeError
+from pinnace.kube.client import Client, connect
+from pinnace.kube.kinds import VOLUME_SNAPSHOT_CONTENTS
+
+__all__ = ["FakeCsiDriver", "SnapshotCluster", "claim_and_volume", "snapshot_cluster"]
+
+_CLIENT_MODULE = "github.com/kubernetes-csi/external-snapshotter/client/v8"
+_CREATED_NANOSECONDS = 1_700_000_000_000_000_000
+
+
+@dataclass
+class FakeCsiDriver:
+    """In the place of a CSI driver and its sidecar, which need a node: it says of each content what a sidecar would.
+
+    Those of other drivers are only let go when they are deleted. `deleted` are the handles whose snapshot the storage
+    was told to delete.
+    """
+
+    client: Client
+    driver: str
+    restore_bytes: int
+    deleted: set[str] = field(default_factory=set)
+    _is_ended: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def running(self) -> Iterator["FakeCsiDriver"]:
+        thread = threading.Thread(target=self._run, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._is_ended.set()
+            thread.join()
+
+    def _run(self) -> None:
+        while not self._is_ended.wait(0.1):
+            with suppress(KubeError):  # the controller changed it meanwhile
+                for content in self.client.get(VOLUME_SNAPSHOT_CONTENTS.path())["items"]:
+                    self._serve(content)
+
+    def _serve(self, content: dict[str, Any]) -> None:
+        name, status = content["metadata"]["name"], content.get("status") or {}
+        path = VOLUME_SNAPSHOT_CONTENTS.path(name=name)
+        if content["metadata"].get("deletionTimestamp"):
+            if content["spec"]["deletionPolicy"] == "Delete" and status.get("snapshotHandle"):
+                self.deleted.add(status["snapshotHandle"])
+            self._patch(path, {"metadata": {"finalizers": None}})
+        elif content["spec"]["driver"] == self.driver and not status.get("readyToUse"):
+            handle = f"snap-of-{content['spec']['source']['volumeHandle']}"
+            told = {"snapshotHandle": handle, "creationTime": _CREATED_NANOSECONDS, "restoreSize": self.restore_bytes}
+            self._patch(f"{path}/status", {"status": {**told, "readyToUse": True}})
+
+    def _patch(self, path: str, patch: dict[str, Any]) -> None:
+        self.client.send("PATCH", path, body=patch, content_type="application/merge-patch+json")
+
+
+@dataclass(frozen=True)
+class SnapshotCluster:
+    """The cluster and its driver."""
+
+    tested: TestedCluster
+    client: Client
+    driver: FakeCsiDriver
+
+    def apply(self, *documents: dict[str, Any]) -> None:
+        wanted = {"apiVersion": "v1", "kind": "List", "items": list(documents)}
+        self.tested.kubectl("apply", "--server-side", "-f", "-", standard_input=json.dumps(wanted))
+
+    def wait_until_bound(self, namespace: str) -> None:
+        """Until the controller manager has bound every claim."""
+        deadline = time.monotonic() + 60
+        while True:
+            claims = self.client.get(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims")["items"]
+            if all(claim["status"].get("phase") == "Bound" for claim in claims):
+                return
+            assert time.monotonic() < deadline, claims
+            time.sleep(0.1)
+
+    def left(self, plural: str) -> list[str]:
+        """Names of what stays of snapshots, once nothing is being deleted any more."""
+        deadline = time.monotonic() + 60
+        while True:
+            items = self.client.get(f"/apis/snapshot.storage.k8s.io/v1/{plural}")["items"]
+            if not any(item["metadata"].get("deletionTimestamp") for item in items):
+                return [item["metadata"]["name"] for item in items]
+            assert time.monotonic() < deadline, items
+            time.sleep(0.1)
+
+
+@contextmanager
+def snapshot_cluster(*, driver: str, restore_bytes: int) -> Iterator[SnapshotCluster]:
+    """Start everything, and end it."""
+    modules = versions.modules_folder()
+    controller = binaries.snapshot_controller(modules)
+    built = binaries.ensure(report=print, more=(controller,))
+    with cluster_folder() as folder:
+        tested = tested_cluster(local_cluster.up(folder, report=print, built=built))
+        for crd in sorted(_crds(modules)):
+            tested.kubectl("apply", "--server-side", "-f", str(crd))
+        process = processes.start(
+            "snapshot-controller",
+            command=[
+                str(built.path(controller.name)), "--kubeconfig", str(tested.kubeconfig),
+                "--kube-api-qps=100", "--kube-api-burst=200",
+            ],
+            log=folder / "snapshot-controller.log",
+        )  # fmt: skip
+        client = connect(kubeconfig=tested.kubeconfig)
+        try:
+            with FakeCsiDriver(client, driver, restore_bytes).running() as served:
+                yield SnapshotCluster(tested, client, served)
+        finally:
+            processes.stop(process, timeout_seconds=5)
+
+
+def claim_and_volume(
+    name: str, *, namespace: str, source: dict[str, Any], labels: dict[str, str] | None = None, **annotations: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A claim of 1Gi that is bound to its own volume without a provisioner."""
+    size, modes = {"storage": "1Gi"}, ["ReadWriteOnce"]
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels or {}, "annotations": annotations},
+        "spec": {
+            "accessModes": modes,
+            "resources": {"requests": size},
+            "storageClassName": "fast",
+            "volumeName": f"pv-{name}",
+        },
+    }
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"pv-{name}"},
+        "spec": {
+            "capacity": size,
+            "accessModes": modes,
+            "persistentVolumeReclaimPolicy": "Delete",
+            "storageClassName": "fast",
+            "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": namespace, "name": name},
+            **source,
+        },
+    }
+    return claim, volume
+
+
+def _crds(modules: Path) -> Iterator[Path]:
+    """The kinds as their own module has them."""
+    command = ["go", "list", "-m", "-f", "{{.Dir}}", _CLIENT_MODULE]
+    found = subprocess.run(command, cwd=modules / "snapshotter", capture_output=True, check=True, text=True)
+    return Path(found.stdout.strip(), "config", "crd").glob("snapshot.storage.k8s.io_*.yaml")
