@@ -72,10 +72,10 @@ def documents() -> list[dict[str, Any]]:
             },
         },
         {
-            "apiVersion": "harbour.example/v1",
-            "kind": "Boat",
+            "apiVersion": "shop.example.com/v1",
+            "kind": "Widget",
             "metadata": {"name": "gig", **inside},
-            "spec": {},
+            "spec": {"size": 1},
         },
     ]
 
@@ -108,7 +108,7 @@ def test_a_namespace_brings_what_its_items_need_at_one_revision(pulling: TestedC
     assert sorted(outside) == [
         "clusterrolebindings.rbac.authorization.k8s.io/pulled:in,too=yes",
         "clusterroles.rbac.authorization.k8s.io/pulled:in",
-        "customresourcedefinitions.apiextensions.k8s.io/boats.harbour.example",
+        "customresourcedefinitions.apiextensions.k8s.io/widgets.shop.example.com",
         "persistentvolumes/pulled-in",
         "priorityclasses.scheduling.k8s.io/pulled-in",
     ]
