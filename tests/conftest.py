@@ -10,8 +10,12 @@ _LONGEST_FIRST = ("e2e", "test_attempts", "test_dispatcher_without_a_node", "tes
 """Groups that begin first, so that none of them is still at work when all others have ended."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, where they share servers; all with a node are one group."""
+    """Keep the tests of a file in one process, where they share servers; all with a node are one group.
+
+    First, since pytest-xdist reads the groups in a hook of this name.
+    """
     groups = {item: _group(item.path) for item in items}
     items.sort(key=lambda item: _place(groups[item]))
     for item in items:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pinnace.errors import KubeError
-from pinnace.kube.client import Client
+from pinnace.kube.client import CHUNK_BYTES, Client
 from pinnace.velero.label_selectors import matches_labels, parse_selector
 
 __all__ = ["RecordedCluster"]
@@ -29,8 +29,9 @@ class _Body:
         pass
 
     def chunks(self) -> Iterator[bytes]:
-        """All at once."""
-        yield self._body
+        """In pieces, as a connection gives them."""
+        for start in range(0, len(self._body), CHUNK_BYTES):
+            yield self._body[start : start + CHUNK_BYTES]
 
 
 class RecordedCluster:
@@ -53,6 +54,7 @@ class RecordedCluster:
         self._folder = folder
         self._refused = refused
         self._more = dict(more or {})
+        self._bodies: dict[tuple[str, str, str, bool], bytes] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
 
     @property
@@ -80,20 +82,23 @@ class RecordedCluster:
         return _Body(self._list(path, query))
 
     def _list(self, path: str, query: Mapping[str, str]) -> bytes:
+        selectors = (query.get("labelSelector", ""), query.get("fieldSelector", ""), query.get("limit") == "1")
+        if (path, *selectors) not in self._bodies:
+            self._bodies[(path, *selectors)] = self._body(path, *selectors)
+        return self._bodies[(path, *selectors)]
+
+    def _body(self, path: str, label_selector: str, field_selector: str, is_probe: bool) -> bytes:
         file = self._folder / f"{path.strip('/').replace('/', '__')}.json"
         recorded = json.loads(file.read_bytes())["items"] if file.exists() else []
-        found = [item for item in (*recorded, *self._more.get(path, ())) if _matches(item, query)]
-        given = found[:1] if query.get("limit") == "1" else found
+        labels = parse_selector(label_selector, flag="recorded") if label_selector else {}
+        name = field_selector.removeprefix("metadata.name=")
+        found = [
+            item
+            for item in (*recorded, *self._more.get(path, ()))
+            if name in ("", item["metadata"]["name"]) and matches_labels(labels, item["metadata"].get("labels") or {})
+        ]
+        given = found[:1] if is_probe else found
         metadata: dict[str, Any] = {"resourceVersion": _REVISION}
         if len(given) < len(found):
             metadata |= {"continue": "more", "remainingItemCount": len(found) - len(given)}
         return json.dumps({"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": given}).encode()
-
-
-def _matches(item: dict[str, Any], query: Mapping[str, str]) -> bool:
-    metadata = item["metadata"]
-    name = query.get("fieldSelector", "").removeprefix("metadata.name=")
-    if name and metadata["name"] != name:
-        return False
-    selector = query.get("labelSelector", "")
-    return not selector or matches_labels(parse_selector(selector, flag="recorded"), metadata.get("labels") or {})
