@@ -18,6 +18,7 @@ from pinnace.collect.collected_list import CollectedList
 from pinnace.collect.item_collector import ItemCollector
 from pinnace.engine import Archive
 from pinnace.errors import AttemptLostError, BackupExistsError, ValidationFailedError
+from pinnace.hooks.allowed import AllowedHooks
 from pinnace.kube.client import Client
 from pinnace.store.backup_store import BackupStore, Leftovers
 from pinnace.velero import validation
@@ -37,6 +38,7 @@ class RunOptions:
     """How to run; `client_page_size` None adapts pages, 0 is unpaged; `level` is the engine's compression.
 
     `log_level` is that of the log object: debug, info, warning or error; at debug it has a line for each item.
+    `hooks` says which hooks may be run; others are errors.
     With `leaves_log` a run that fails leaves its log, which is then all that its user can read.
     """
 
@@ -46,6 +48,7 @@ class RunOptions:
     threads: int = 2
     log_level: str = "info"
     leaves_log: bool = False
+    hooks: AllowedHooks = AllowedHooks.ANNOTATIONS
 
 
 def run(
