@@ -12,7 +12,7 @@ from pinnace.kube.client import Client
 from pinnace.kube.discovery import ApiResource, SkippedKind, discover
 from pinnace.velero import includes_excludes, validation
 from pinnace.velero.backup import Backup, BackupSpec
-from pinnace.velero.includes_excludes import NamespaceSelection
+from pinnace.velero.includes_excludes import NamespaceSelection, ResourceFilter
 from pinnace.velero.label import EXCLUDE_FROM_BACKUP_LABEL
 from pinnace.velero.results import Results
 
@@ -41,6 +41,11 @@ class Prepared:
     namespace_states: Mapping[str, NamespaceState]
     selection: NamespaceSelection
     spec: BackupSpec
+    plan: Plan
+    resources: Mapping[str, ApiResource]
+    """Every kind that can be backed up, by group resource."""
+
+    resource_filter: ResourceFilter
 
     @property
     def item_count(self) -> int:
@@ -63,7 +68,8 @@ class Prepared:
                 collected_from=name in collected_from,
             )
         )
-        return Probe(ListRequest(self.namespaces, only_names=wanted), len(wanted), self.revision) if wanted else None
+        request = ListRequest(self.namespaces, only_names=wanted, deduplicate=True)
+        return Probe(request, len(wanted), self.revision) if wanted else None
 
 
 def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: Results, log: VeleroLog) -> Prepared:
@@ -79,7 +85,7 @@ def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: R
     states = {str(item["metadata"]["name"]): _namespace_state(item) for item in answer.get("items") or []}
     revision = Revision(str(answer["metadata"]["resourceVersion"]) if options.consistency == "revision" else "")
     selection = _select(backup, states, results=results)
-    resource_filter = includes_excludes.ResourceFilter.from_spec(
+    resource_filter = ResourceFilter.from_spec(
         spec,
         resolve=discovery.resolve,
         namespaces_everything=selection.everything,
@@ -106,6 +112,9 @@ def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: R
         states,
         selection,
         spec,
+        plan,
+        {resource.group_resource: resource for resource in discovery.resources},
+        resource_filter,
     )
 
 
