@@ -8,6 +8,7 @@ from pinnace.actions.registry import load_actions
 from pinnace.backup.additional_items import AdditionalItems
 from pinnace.backup.archive_sink import ArchiveSink
 from pinnace.backup.item_backupper import ItemBackupper
+from pinnace.backup.item_stations import ItemHooks
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.page_intake import PageIntake
 from pinnace.backup.prepare import Prepared
@@ -44,7 +45,14 @@ class HeldItems:
 
 @contextmanager
 def held_items(
-    prepared: Prepared, *, backup: Backup, client: Client, sink: ArchiveSink, results: Results, log: VeleroLog
+    prepared: Prepared,
+    *,
+    backup: Backup,
+    client: Client,
+    sink: ArchiveSink,
+    results: Results,
+    log: VeleroLog,
+    hooks: ItemHooks | None = None,
 ) -> Iterator[HeldItems]:
     """Make everything for one run."""
     additional = AdditionalItems(
@@ -66,7 +74,8 @@ def held_items(
             additional=additional,
             results=results,
             log=log,
-            hooks=UnmetRequests(),
+            hooks=hooks,
+            volumes=UnmetRequests(),
         )
         intake = PageIntake(sink, backupper, may_be_pulled_in=backupper.may_be_pulled_in, log=log, results=results)
         yield HeldItems(intake, backupper, sink=sink, additional=additional)

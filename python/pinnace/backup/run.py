@@ -20,7 +20,9 @@ from pinnace.collect.item_collector import ItemCollector
 from pinnace.engine import Archive
 from pinnace.errors import AttemptLostError, BackupExistsError, ValidationFailedError
 from pinnace.hooks.allowed import AllowedHooks
+from pinnace.hooks.runner import HookRunner
 from pinnace.kube.client import Client
+from pinnace.kube.exec import execute
 from pinnace.store.backup_store import BackupStore, Leftovers
 from pinnace.velero import validation
 from pinnace.velero.backup import Backup
@@ -102,14 +104,18 @@ def make(
             sink = stack.enter_context(ArchiveSink(archive, store, observer=observer or Observer(), log=log))
             prepared = prepare(client, backup, options=options, results=results, log=log)
             sink.expect(prepared)
+            hooks = HookRunner(
+                functools.partial(execute, client), resource_hooks=prepared.resource_hooks, allowed=options.hooks
+            )
             held = stack.enter_context(
-                held_items(prepared, backup=backup, client=client, sink=sink, results=results, log=log)
+                held_items(prepared, backup=backup, client=client, sink=sink, results=results, log=log, hooks=hooks)
             )
             lists = tuple(
                 _collect(prepared, client=client, sink=sink, held=held, options=options, results=results, log=log)
             )
             digest = sink.finish()
             attempt.check()
+            backup = backup.with_status(others={**backup.status.others, "hookStatus": hooks.status})
             return commit(
                 backup, digest, prepared, lists, results=results, log=log, store=store, clock=clock, sink=sink
             )
