@@ -38,6 +38,9 @@ class Hold:
     namespaces: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     paths: frozenset[tuple[str, ...]] = frozenset()
+    is_slow: bool = False
+    """Dealing with one may take longer than a server lets a response wait: its list is read in pages that fit into
+    what is read ahead."""
 
     def __or__(self, other: "Hold") -> "Hold":
         return Hold(
@@ -45,6 +48,7 @@ class Hold:
             namespaces=self.namespaces | other.namespaces,
             names=self.names | other.names,
             paths=self.paths | other.paths,
+            is_slow=self.is_slow or other.is_slow,
         )
 
     def __bool__(self) -> bool:

@@ -108,8 +108,11 @@ class BackupItemAction(Protocol):
 class HoldingAction(Protocol):
     """An action that knows by which fields it recognises its items; of any other each item of its kinds is held.
 
-    What is not held never becomes a Python object, and is archived as fast as it can be listed.
+    What is not held never becomes a Python object, and is archived as fast as it can be listed. `pulls_in` are the
+    kinds of all additional items that it may name: items of them may be written before their list brings them.
     """
+
+    pulls_in: tuple[str, ...]
 
     def hold(self, group_resource: str, *, is_fetched: Callable[[str], bool]) -> Hold:
         """Say which items of a kind that `applies_to` includes must be held.

@@ -124,7 +124,8 @@ class ArchiveSink:
         """Count a page."""
         self._item_count += summary.written_count
         self._page_bytes += summary.page_bytes
-        self.kind_counts[request.resource] += summary.written_count
+        if summary.written_count:
+            self.kind_counts[request.resource] += summary.written_count
         self.namespaces.update(namespace for namespace, count in summary.namespaces.items() if namespace and count)
         self._tell(request.resource.group_resource)
 

@@ -1,25 +1,26 @@
 """Puts together what the items that the engine holds go through: actions, additional items, hooks, volumes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
-from pinnace.actions.protocol import ActionContext, ResourceIdentifier
+from pinnace.actions.protocol import ActionContext
 from pinnace.actions.registry import load_actions
 from pinnace.backup.additional_items import AdditionalItems
 from pinnace.backup.archive_sink import ArchiveSink
-from pinnace.backup.item_backupper import ItemBackupper
+from pinnace.backup.item_backupper import CRDS, ItemBackupper, raise_what_ends_the_run
 from pinnace.backup.item_stations import ItemHooks
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.page_intake import PageIntake
 from pinnace.backup.prepare import Prepared
 from pinnace.backup.unmet_requests import UnmetRequests
+from pinnace.collect.item_collector import Probe
+from pinnace.errors import KubeError
 from pinnace.kube.client import Client
 from pinnace.velero.backup import Backup
 from pinnace.velero.results import Results
 
-__all__ = ["CRDS", "HeldItems", "held_items"]
-
-CRDS = "customresourcedefinitions.apiextensions.k8s.io"
+__all__ = ["HeldItems", "held_items"]
 
 
 class HeldItems:
@@ -33,14 +34,21 @@ class HeldItems:
         self._sink = sink
         self._additional = additional
 
+    def paced(self, probes: Sequence[Probe]) -> Sequence[Probe]:
+        """Note which lists have items that may take long."""
+
+        def is_slow(probe: Probe) -> bool:
+            return self._backupper.hold(probe.request.resource.group_resource).is_slow
+
+        return [replace(probe, is_slow=is_slow(probe)) for probe in probes]
+
     def finish(self) -> None:
         """Store what volumes brought, then the CustomResourceDefinitions of what was stored, as Velero does last."""
         self._backupper.finish()
         if self._additional.is_fetched(CRDS):
             # In a group without a dot nothing can be a custom resource.
             names = [resource.group_resource for resource in self._sink.kind_counts if "." in resource.group]
-            wanted = [ResourceIdentifier(CRDS, "", name) for name in sorted(names)]
-            self._backupper.back_up_additional(wanted, may_be_missing=True)
+            self._backupper.back_up_definitions(sorted(names))
 
 
 @contextmanager
@@ -66,7 +74,12 @@ def held_items(
     )
     try:
         context = ActionContext(backup, lists=additional, is_fetched=additional.is_fetched)
-        actions = load_actions(context)
+
+        def on_refused(error: KubeError) -> None:
+            raise_what_ends_the_run(error)
+            results.add_error("Error preparing a backup item action", error=str(error))
+
+        actions = load_actions(context, on_refused=on_refused)
         backupper = ItemBackupper(
             backup,
             actions=actions,

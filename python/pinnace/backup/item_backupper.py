@@ -4,7 +4,7 @@ As Velero's item_backupper.go, in the order of 1.18. Only items that a hook, an 
 all others stay in the engine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,8 +21,9 @@ from pinnace.velero.backup import Backup
 from pinnace.velero.label import EXCLUDE_FROM_BACKUP_LABEL
 from pinnace.velero.results import Results
 
-__all__ = ["ItemBackupper"]
+__all__ = ["CRDS", "ItemBackupper", "raise_what_ends_the_run"]
 
+CRDS = "customresourcedefinitions.apiextensions.k8s.io"
 _MUST_INCLUDE_ANNOTATION = "backup.velero.io/must-include-additional-items"
 _SKIP_ANNOTATION = "velero.io/skip-from-backup"
 
@@ -93,14 +94,8 @@ class ItemBackupper:
         try:
             return self._act_and_write(resource, item, document)
         except Exception as error:  # of an action, which may be anybody's, or of the API server
-            _raise_what_ends_the_run(error)
-            self._results.add_error(
-                "Error backing up item",
-                namespace=item.namespace,
-                resource=resource.group_resource,
-                name=item.name,
-                error=str(error) or repr(error),
-            )
+            raise_what_ends_the_run(error)
+            self._add_error(ResourceIdentifier(resource.group_resource, item.namespace, item.name), error)
             return False
         finally:
             # Whatever became of the item: a pre hook may have frozen a file system.
@@ -134,15 +129,30 @@ class ItemBackupper:
 
     def may_be_pulled_in(self, group_resource: str) -> bool:
         """Tell whether an item of that kind may be written before a list of the kind brings it."""
-        return self._additional.is_fetched(group_resource)
+
+        def pulls_in(action: BackupItemAction) -> bool:
+            return not isinstance(action, HoldingAction) or group_resource in action.pulls_in
+
+        is_fetched = self._additional.is_fetched(group_resource)
+        return is_fetched and (group_resource == CRDS or any(map(pulls_in, self._actions)))
 
     def finish(self) -> None:
-        """After the last list: wait for the volumes and store what they brought."""
+        """After the last list: wait for the volumes, and store what they brought."""
+        self._volumes.finish(lambda wanted: self._back_up_each(wanted, must_include=True, at_newest=True))
 
-        def back_up(wanted: Sequence[ResourceIdentifier]) -> None:
-            self.back_up_additional(wanted, must_include=True, at_newest=True)
+    def back_up_definitions(self, group_resources: Iterable[str]) -> None:
+        """Store the CustomResourceDefinition of each kind that has one."""
+        wanted = (ResourceIdentifier(CRDS, "", group_resource) for group_resource in group_resources)
+        self._back_up_each(wanted, may_be_missing=True)
 
-        self._volumes.finish(back_up)
+    def _back_up_each(self, wanted: Iterable[ResourceIdentifier], **how: bool) -> None:
+        """Back up items that no other one names: what goes wrong is an error of their own."""
+        for identifier in wanted:
+            try:
+                self.back_up_additional((identifier,), **how)
+            except PinnaceError as error:
+                raise_what_ends_the_run(error)
+                self._add_error(identifier, error)
 
     def _back_up_fetched(self, resource: ApiResource, item: HeldItem, *, must_include: bool) -> None:
         metadata = orjson.loads(item.json)["metadata"]
@@ -160,6 +170,15 @@ class ItemBackupper:
             resource=resource.group_resource,
             name=item.name,
             reason=reason,
+        )
+
+    def _add_error(self, item: ResourceIdentifier, error: Exception) -> None:
+        self._results.add_error(
+            "Error backing up item",
+            namespace=item.namespace,
+            resource=item.group_resource,
+            name=item.name,
+            error=str(error) or repr(error),
         )
 
     def _act_and_write(self, resource: ApiResource, item: HeldItem, document: dict[str, Any]) -> bool:
@@ -206,7 +225,7 @@ def _with_annotations(result: ActionResult) -> ActionResult:
     return replace(result, skip_item=True) if _SKIP_ANNOTATION in annotations else result
 
 
-def _raise_what_ends_the_run(error: Exception) -> None:
+def raise_what_ends_the_run(error: Exception) -> None:
     """Pass on what no other item would end better with: the server or the store is gone, another attempt runs."""
     is_of_one_item = isinstance(error, KubeError | EngineError) or not isinstance(error, PinnaceError)
     if not is_of_one_item or isinstance(error, ServerUnreachableError):

@@ -161,7 +161,7 @@ def _collect(
     """Archive every list and what its items pull in; the Namespaces last, when it is known from which an item came."""
     collector = ItemCollector(client, client_page_size=options.client_page_size)
     # Closed here, and not when the error that ended the run is forgotten: requests are on their way.
-    with closing(collector.collect(prepared.probes, sink=held.intake)) as lists:
+    with closing(collector.collect(held.paced(prepared.probes), sink=held.intake)) as lists:
         for collected in lists:
             _record(collected, results=results, log=log)
             yield collected

@@ -116,7 +116,7 @@ class Listing:
     def _expected_rest(self, passed_items: int) -> Expected:
         """What is still to come, as large as what came; how many of it is left open, so that its limit is a number."""
         bytes_per_item = self._fed_bytes / passed_items if passed_items else self._probe.bytes_per_item
-        return Expected(None, max(bytes_per_item, 1.0))
+        return Expected(None, max(bytes_per_item, 1.0), is_slow=self._probe.is_slow)
 
     def _read_page(self, prefetch: Prefetch) -> bool:
         """Archive a page; True if it was the last."""

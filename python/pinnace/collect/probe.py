@@ -57,12 +57,16 @@ class Probe:
 
     bytes_per_item: float = float(_SMALLEST_ITEM_BYTES)
     warning: str = ""
+    is_slow: bool = False
+    """As in `Expected`; set by who knows what happens to its items."""
 
     @property
     def expected(self) -> Expected:
         """What there is to read."""
         is_cached = not self.revision.resource_version
-        return Expected(self.item_count if self.is_counted else None, self.bytes_per_item, is_cached=is_cached)
+        return Expected(
+            self.item_count if self.is_counted else None, self.bytes_per_item, is_cached=is_cached, is_slow=self.is_slow
+        )
 
     @property
     def expected_bytes(self) -> float:

@@ -65,11 +65,11 @@ impl Archive {
     /// Open the next list response; one page is open at a time (EngineError otherwise).
     #[pyo3(
         signature = (*, request, group_resource, api_version, kind, preferred = true, excluded_namespaces = Vec::new(),
-            only_names = None, deduplicate = false, hold_everything = false, hold_namespaces = HashSet::new(),
-            hold_names = HashSet::new(), hold_paths = Vec::new(), skip_items = 0, skip_uid = None),
+            only_names = None, deduplicate = false, hold_everything = false, hold_namespaces = None,
+            hold_names = None, hold_paths = Vec::new(), skip_items = 0, skip_uid = None),
         text_signature = "($self, *, request, group_resource, api_version, kind, preferred=True, \
-            excluded_namespaces=(), only_names=None, deduplicate=False, hold_everything=False, hold_namespaces=(), \
-            hold_names=(), hold_paths=(), skip_items=0, skip_uid=None)"
+            excluded_namespaces=(), only_names=None, deduplicate=False, hold_everything=False, hold_namespaces=None, \
+            hold_names=None, hold_paths=(), skip_items=0, skip_uid=None)"
     )]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments, as in the .pyi")]
     fn page(
@@ -84,8 +84,8 @@ impl Archive {
         only_names: Option<HashSet<String>>,
         deduplicate: bool,
         hold_everything: bool,
-        hold_namespaces: HashSet<String>,
-        hold_names: HashSet<String>,
+        hold_namespaces: Option<HashSet<String>>,
+        hold_names: Option<HashSet<String>>,
         hold_paths: Vec<Vec<String>>,
         skip_items: u64,
         skip_uid: Option<String>,
@@ -97,7 +97,7 @@ impl Archive {
             takes_all: false,
         };
         let mut hold = if hold_everything { Hold::everything() } else { Hold::default() };
-        (hold.namespaces, hold.names) = (hold_namespaces, hold_names);
+        (hold.namespaces, hold.names) = (hold_namespaces.unwrap_or_default(), hold_names.unwrap_or_default());
         let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
         let opened = py.detach(|| {
             let folder = Folder::new(group_resource, &api_version, preferred)?;
