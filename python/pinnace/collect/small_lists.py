@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping
 
+from pinnace import interruption
 from pinnace.collect.patience import Patience
 from pinnace.collect.plan import ListRequest
 from pinnace.errors import KubeError
@@ -32,7 +33,7 @@ class SmallLists:
                 if pause is None or (is_exact and error.status == 504):
                     raise
             patience = patience.after(pause)
-            if self._ended.wait(pause):
+            if interruption.wait(self._ended, pause):
                 raise InterruptedError
 
     def close(self) -> None:
