@@ -3,11 +3,12 @@
 Log lines and effects are Velero's (velero-format.md sections 5 to 7): 1.18's where versions differ.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from pinnace.engine import NOTHING_HELD, Hold
-from pinnace.errors import ExecError, PinnaceError, UsageError
+from pinnace.errors import ExecError, InterruptedRun, PinnaceError, UsageError
 from pinnace.hooks.allowed import AllowedHooks
 from pinnace.kube.exec import Output
 from pinnace.velero import glob
@@ -26,6 +27,8 @@ from pinnace.velero.results import Results
 __all__ = ["Execute", "HookRunner", "Log"]
 
 _PODS = "pods"
+_LAST_SECONDS = 3.0
+"""For a post hook of a run that was told to stop, and has 10 s for all that it does then."""
 
 
 class Log(Protocol):
@@ -114,7 +117,7 @@ class HookRunner:
                 pod=pod.name,
                 container=container,
                 command=hook.command,
-                timeout_seconds=hook.effective_timeout_seconds,
+                timeout_seconds=_timeout_seconds(hook),
             )
         except ExecError as error:
             pod.say(error.stdout, error.stderr, fields)
@@ -190,6 +193,11 @@ class _Pod:
             "hookOnError": hook.logged_on_error,
             "hookTimeout": format_duration(hook.effective_timeout_seconds),
         }
+
+
+def _timeout_seconds(hook: ExecHook) -> float:
+    is_interrupted = isinstance(sys.exception(), InterruptedRun)
+    return min(hook.effective_timeout_seconds, _LAST_SECONDS) if is_interrupted else hook.effective_timeout_seconds
 
 
 def _hold_of(entry: ResourceHooks) -> Hold:

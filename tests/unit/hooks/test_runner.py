@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pinnace.engine import NOTHING_HELD, Hold
-from pinnace.errors import ExecError, ExecExitError, KubeError, PinnaceError
+from pinnace.errors import ExecError, ExecExitError, InterruptedRun, KubeError, PinnaceError
 from pinnace.hooks.allowed import AllowedHooks
 from pinnace.hooks.runner import HookRunner
 from pinnace.kube.exec import Output
@@ -206,6 +206,22 @@ def test_an_unexpected_end_of_the_connection_is_a_failure_like_others() -> None:
     assert run.told == [
         ("Error executing hook", "post hook <from-annotation>: the connection ended before the command did")
     ]
+
+
+def test_the_post_hook_of_a_run_that_is_told_to_stop_gets_three_seconds() -> None:
+    run = Run()
+    item = pod({f"{POST}command": "thaw", f"{POST}timeout": "1m"})
+
+    def interrupted() -> None:
+        try:
+            run("post", item)
+            raise InterruptedRun(signal_number=15)
+        finally:
+            run("post", item)
+
+    with pytest.raises(InterruptedRun):
+        interrupted()
+    assert [seconds for *_, seconds in run.containers.ran] == [60.0, 3.0]
 
 
 _ANNOTATED = frozenset(("metadata", "annotations", name) for name in COMMAND_ANNOTATIONS)
