@@ -1,10 +1,11 @@
 """Puts together what the items that the engine holds go through: actions, additional items, hooks, volumes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pinnace.actions.protocol import ActionContext
 from pinnace.actions.registry import load_actions
@@ -15,9 +16,9 @@ from pinnace.backup.log import VeleroLog
 from pinnace.backup.page_intake import PageIntake
 from pinnace.backup.prepare import Prepared
 from pinnace.backup.run_volumes import RunVolumes, run_volumes
-from pinnace.backup.unmet_requests import UnmetRequests
 from pinnace.collect.item_collector import Probe
 from pinnace.errors import KubeError
+from pinnace.hooks.runner import HookRunner
 from pinnace.kube.client import Client
 from pinnace.velero.backup import Backup
 from pinnace.velero.results import Results
@@ -72,6 +73,7 @@ def held_items(
     clock: Callable[[], datetime],
     takes_csi_snapshots: bool = True,
     credentials_file: Path | None = None,
+    hooks: HookRunner | None = None,
 ) -> Iterator[HeldItems]:
     """Make everything for one run; snapshots of volumes are removed again where it is left by an exception."""
     additional = AdditionalItems(
@@ -101,6 +103,7 @@ def held_items(
             clock=clock,
             takes_csi_snapshots=takes_csi_snapshots,
             credentials_file=credentials_file,
+            is_hooked=hooks.wraps if hooks is not None else _no_hooks,
         ) as volumes:
             backupper = ItemBackupper(
                 backup,
@@ -109,10 +112,14 @@ def held_items(
                 additional=additional,
                 results=results,
                 log=log,
-                hooks=UnmetRequests(),
+                hooks=hooks,
                 volumes=volumes.station,
             )
             intake = PageIntake(sink, backupper, may_be_pulled_in=backupper.may_be_pulled_in, log=log, results=results)
             yield HeldItems(intake, backupper, sink=sink, additional=additional, volumes=volumes)
     finally:
         additional.close()
+
+
+def _no_hooks(_: Mapping[str, Any]) -> bool:
+    return False

@@ -13,6 +13,8 @@ from pinnace.kube.discovery import ApiResource, SkippedKind, discover
 from pinnace.kube.kinds import CONFIG_MAPS
 from pinnace.velero import includes_excludes, validation
 from pinnace.velero.backup import Backup, BackupSpec
+from pinnace.velero.hook_spec import resource_hooks
+from pinnace.velero.hooks import ResourceHooks
 from pinnace.velero.includes_excludes import NamespaceSelection, ResourceFilter
 from pinnace.velero.label import EXCLUDE_FROM_BACKUP_LABEL
 from pinnace.velero.resource_policies import (
@@ -54,6 +56,8 @@ class Prepared:
 
     resource_filter: ResourceFilter
     policies: ResourcePolicies = field(default_factory=ResourcePolicies)
+    resource_hooks: tuple[ResourceHooks, ...] = ()
+    """The entries of `spec.hooks`, resolved."""
 
     @property
     def item_count(self) -> int:
@@ -125,6 +129,7 @@ def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: R
         {resource.group_resource: resource for resource in discovery.resources},
         resource_filter,
         policies,
+        tuple(entry.resolved(discovery.resolve) for entry in resource_hooks(spec.others.get("hooks"))),
     )
 
 

@@ -21,7 +21,10 @@ from pinnace.collect.collected_list import CollectedList
 from pinnace.collect.item_collector import ItemCollector
 from pinnace.engine import Archive
 from pinnace.errors import AttemptLostError, BackupExistsError, ValidationFailedError
+from pinnace.hooks.allowed import AllowedHooks
+from pinnace.hooks.runner import HookRunner
 from pinnace.kube.client import Client
+from pinnace.kube.exec import execute
 from pinnace.store.backup_store import BackupStore, Leftovers
 from pinnace.velero import validation
 from pinnace.velero.backup import Backup
@@ -40,6 +43,7 @@ class RunOptions:
     """How to run; `client_page_size` None adapts pages, 0 is unpaged; `level` is the engine's compression.
 
     `log_level` is that of the log object: debug, info, warning or error; at debug it has a line for each item.
+    `hooks` says which hooks may be run; others are errors.
     With `leaves_log` a run that fails leaves its log, which is then all that its user can read. Without
     `takes_csi_snapshots` nothing is written in the cluster; `credentials_file` is the bucket's, for native snapshots.
     """
@@ -52,6 +56,7 @@ class RunOptions:
     leaves_log: bool = False
     takes_csi_snapshots: bool = True
     credentials_file: Path | None = None
+    hooks: AllowedHooks = AllowedHooks.ANNOTATIONS
 
 
 def run(
@@ -105,6 +110,9 @@ def make(
             sink = stack.enter_context(ArchiveSink(archive, store, observer=observer or Observer(), log=log))
             prepared = prepare(client, backup, options=options, results=results, log=log)
             sink.expect(prepared)
+            hooks = HookRunner(
+                functools.partial(execute, client), resource_hooks=prepared.resource_hooks, allowed=options.hooks
+            )
             held = stack.enter_context(
                 held_items(
                     prepared,
@@ -114,6 +122,7 @@ def make(
                     results=results,
                     log=log,
                     clock=clock,
+                    hooks=hooks,
                     takes_csi_snapshots=options.takes_csi_snapshots,
                     credentials_file=options.credentials_file,
                 )
@@ -124,6 +133,7 @@ def make(
             digest = sink.finish()
             attempt.check()
             held.volumes.keep()
+            backup = backup.with_status(others={**backup.status.others, "hookStatus": hooks.status})
             return commit(
                 backup,
                 digest,

@@ -1,11 +1,11 @@
 """Puts together what a run does with volumes, and ends it: kept where the backup is there, removed where it is not."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pinnace.actions.registry import Factory
 from pinnace.backup.additional_items import AdditionalItems
@@ -91,6 +91,7 @@ def run_volumes(
     clock: Callable[[], datetime],
     takes_csi_snapshots: bool,
     credentials_file: Path | None,
+    is_hooked: Callable[[Mapping[str, Any]], bool],
 ) -> Iterator[RunVolumes]:
     """Make everything for one run; leaving it ends what it made."""
     outcome = VolumeOutcome()
@@ -125,6 +126,7 @@ def run_volumes(
             outcome=outcome,
             additional=additional,
             takes_snapshots=takes_snapshots,
+            is_hooked=is_hooked,
         )
         volumes = RunVolumes(station, outcome, actions=actions, claims=claims, native=native)
         try:

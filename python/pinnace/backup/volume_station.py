@@ -15,8 +15,10 @@ from pinnace.backup.claim_snapshots import ClaimSnapshots
 from pinnace.backup.item_stations import Additional
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.snapshot_watch import CLAIMS
-from pinnace.engine import NOTHING_HELD, Hold
+from pinnace.backup.unmet_requests import UnmetRequests
+from pinnace.engine import Hold
 from pinnace.errors import KubeError, VolumeError
+from pinnace.velero.pod_annotations import FS_BACKUP_UNSUPPORTED
 from pinnace.velero.resource_policies import Action, ResourcePolicies
 from pinnace.velero.results import Results
 from pinnace.velero.volume_documents import VolumeInfo
@@ -24,12 +26,11 @@ from pinnace.velero.volume_facts import VolumeFacts, pod_volumes
 from pinnace.volumes.native import NativeSnapshots
 from pinnace.volumes.outcome import VolumeOutcome
 
-__all__ = ["FS_BACKUP_UNSUPPORTED", "VolumeStation"]
+__all__ = ["VolumeStation"]
 
 VOLUMES = "persistentvolumes"
 _PODS = "pods"
 _ENDED = ("Succeeded", "Failed")
-FS_BACKUP_UNSUPPORTED = "file-system backup of volumes is not there yet"
 _BY_POLICY = f"{FS_BACKUP_UNSUPPORTED}; the resource policy asks for it"
 
 
@@ -57,6 +58,7 @@ class VolumeStation:
         self._additional = additional
         self._takes_snapshots = takes_snapshots
         self._is_hooked = is_hooked
+        self._unmet = UnmetRequests()
 
     def hold(self, group_resource: str) -> Hold:
         """Claims that are bound, volumes where a location may know them, pods where a policy is about their volumes."""
@@ -65,8 +67,8 @@ class VolumeStation:
         if group_resource == VOLUMES and self._native:
             return Hold(everything=True)
         if group_resource == _PODS and self._policies.asks_for("fs-backup"):
-            return Hold(paths=frozenset({("spec", "volumes")}))
-        return NOTHING_HELD
+            return self._unmet.hold(_PODS) | Hold(paths=frozenset({("spec", "volumes")}))
+        return self._unmet.hold(group_resource)
 
     def back_up(self, group_resource: str, item: dict[str, Any], *, results: Results, log: VeleroLog) -> bool:
         """Begin the snapshot of one item; a claim with one is written in `finish`, which is False here too."""
@@ -77,6 +79,7 @@ class VolumeStation:
                 case "persistentvolumes":
                     return self._back_up_volume(item)
                 case "pods":
+                    self._unmet.back_up(group_resource, item, results=results, log=log)
                     self._back_up_pod(item, results=results, log=log)
         except VolumeError as error:
             _add_error(results, group_resource, item, str(error))

@@ -24,7 +24,7 @@ from pinnace.velero.locations import (
 from pinnace.velero.resource_policies import policy_name, read_resource_policies
 from pinnace.velero.server_defaults import ServerDefaults, cluster_annotations, default_filters, default_spec
 from pinnace.velero.timestamps import timestamp
-from pinnace.velero.validation import filter_errors
+from pinnace.velero.validation import filter_errors, other_errors
 
 __all__ = ["PreparedRequest", "prepare_backup_request"]
 
@@ -87,7 +87,7 @@ def prepare_backup_request(
         spec, filters = _completed(spec, server_defaults, labelled=labelled)
         ttl_seconds = filters.ttl_seconds
         refused = list(filter_errors(filters))
-        errors.extend((*refused, *_policy_errors(document, filters, resource_policies), *filters.unsupported()))
+        errors.extend((*refused, *_policy_errors(document, filters, resource_policies), *other_errors(filters)))
         spec = _with_filters(spec, filters, namespaces, labelled=labelled, is_refused=bool(refused))
     except UsageError as error:
         errors.append(str(error))
