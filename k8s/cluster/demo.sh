@@ -15,7 +15,8 @@ else
 fi
 
 status=0
-pinnace backup run "$name" --store "$store" || status=$?
+# It changes nothing in a cluster that may be somebody's: no VolumeSnapshots either.
+pinnace backup run "$name" --store "$store" --no-snapshot-volumes || status=$?
 # 4 is PartiallyFailed: the backup is there, and names what the cluster would not list.
 if [ "$status" != 0 ] && [ "$status" != 4 ]; then exit "$status"; fi
 pinnace backup verify "$name" --store "$store"

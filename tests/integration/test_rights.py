@@ -1,4 +1,4 @@
-"""What the three service accounts may do, as the server says and as requests find; and nothing more."""
+"""What the service accounts may do, as the server says and as requests find; and nothing more."""
 
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,10 @@ _READ_LOCATIONS: Rule = ("get", "velero.io", "backupstoragelocations,volumesnaps
 
 _READ_SECRETS: Rule = ("get", "", "secrets", "")
 _EXEC: Rule = ("create,get", "", "pods/exec", "")
+_SNAPSHOTS: set[Rule] = {
+    ("create,delete", "snapshot.storage.k8s.io", "volumesnapshots", ""),
+    ("delete,patch", "snapshot.storage.k8s.io", "volumesnapshotcontents", ""),
+}
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +128,16 @@ def test_a_backup_is_told_exactly_these_rules(backup: Account, nobody: Account) 
 def test_a_backup_with_hooks_is_told_the_same_and_exec(hooks: Account, backup: Account) -> None:
     for namespace in ("velero", "default"):
         assert hooks.rules(namespace) ^ backup.rules(namespace) == {_EXEC}
+
+
+def test_a_backup_with_snapshots_is_told_the_same_and_what_makes_them(
+    installed: TestedCluster, backup: Account, hooks: Account
+) -> None:
+    snapshots = log_in(installed, "pinnace-backup-snapshots", namespace="velero")
+    both = log_in(installed, "pinnace-backup-hooks-snapshots", namespace="velero")
+    for namespace in ("velero", "default"):
+        assert snapshots.rules(namespace) ^ backup.rules(namespace) == _SNAPSHOTS
+        assert both.rules(namespace) ^ hooks.rules(namespace) == _SNAPSHOTS
 
 
 @pytest.mark.parametrize(

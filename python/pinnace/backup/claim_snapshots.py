@@ -118,8 +118,8 @@ class ClaimSnapshots:
         return self._each(list(self._begun.values()), self._watch.discard)
 
     def discard_leftovers(self) -> int:
-        """Remove what an earlier attempt at this Backup left, or a request of this one whose answer was lost."""
-        return self._snapshots.discard_all(but=[one.uid for one in self._begun.values()])
+        """Remove what an earlier attempt at this Backup left, and of this one what is in no backup."""
+        return self._snapshots.discard_all(but=[one.uid for one in self._archived()])
 
     def _archived(self) -> list[BegunSnapshot]:
         return [one for one in self._begun.values() if one.is_archived]

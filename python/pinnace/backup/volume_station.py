@@ -30,6 +30,7 @@ __all__ = ["VolumeStation"]
 
 VOLUMES = "persistentvolumes"
 _PODS = "pods"
+_FEW_VOLUMES = 16
 _ENDED = ("Succeeded", "Failed")
 _BY_POLICY = f"{FS_BACKUP_UNSUPPORTED}; the resource policy asks for it"
 
@@ -59,6 +60,7 @@ class VolumeStation:
         self._takes_snapshots = takes_snapshots
         self._is_hooked = is_hooked
         self._unmet = UnmetRequests()
+        self._last_volumes: dict[str, dict[str, Any]] = {}
 
     def hold(self, group_resource: str) -> Hold:
         """Claims that are bound, volumes where a location may know them, pods where a policy is about their volumes."""
@@ -77,6 +79,7 @@ class VolumeStation:
                 case "persistentvolumeclaims":
                     return self._back_up_claim(item, results=results, log=log)
                 case "persistentvolumes":
+                    self._remember(item)
                     return self._back_up_volume(item)
                 case "pods":
                     self._unmet.back_up(group_resource, item, results=results, log=log)
@@ -185,7 +188,13 @@ class VolumeStation:
         name = str((claim.get("spec") or {}).get("volumeName") or "")
         if not name or (claim.get("status") or {}).get("phase") != "Bound":
             return None
-        return self._read(VOLUMES, "", name)
+        return self._last_volumes.get(name) or self._read(VOLUMES, "", name)
+
+    def _remember(self, volume: dict[str, Any]) -> None:
+        """Keep the last few: a claim pulls its volume in just before it is asked about itself."""
+        self._last_volumes[str(volume["metadata"]["name"])] = volume
+        if len(self._last_volumes) > _FEW_VOLUMES:
+            del self._last_volumes[next(iter(self._last_volumes))]
 
     def _read(self, group_resource: str, namespace: str, name: str) -> dict[str, Any] | None:
         if self._additional.resource(group_resource) is None:

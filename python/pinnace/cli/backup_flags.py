@@ -22,7 +22,20 @@ _LISTS = {
     "include_namespace_scoped_resources": "includedNamespaceScopedResources",
     "exclude_namespace_scoped_resources": "excludedNamespaceScopedResources",
 }
-FILTER_FLAGS = frozenset({*_LISTS, "include_cluster_resources", "selector", "or_selector", "ttl", "ordered_resources"})
+FILTER_FLAGS = frozenset(
+    {
+        *_LISTS,
+        "include_cluster_resources",
+        "selector",
+        "or_selector",
+        "ttl",
+        "ordered_resources",
+        "snapshot_volumes",
+        "volume_snapshot_locations",
+        "resource_policies_configmap",
+        "csi_snapshot_timeout",
+    }
+)
 
 
 def spec_document(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,6 +59,22 @@ def spec_document(flags: Mapping[str, Any]) -> dict[str, Any]:
         document["ttl"] = flags["ttl"]
     if flags.get("ordered_resources"):
         document["orderedResources"] = _ordered_resources(flags["ordered_resources"])
+    return document | _volume_fields(flags)
+
+
+def _volume_fields(flags: Mapping[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    if flags.get("snapshot_volumes") is not None:
+        document["snapshotVolumes"] = flags["snapshot_volumes"]
+    if flags.get("volume_snapshot_locations"):
+        document["volumeSnapshotLocations"] = [
+            name.strip() for name in flags["volume_snapshot_locations"].split(",") if name.strip()
+        ]
+    if flags.get("resource_policies_configmap"):
+        document["resourcePolicy"] = {"kind": "configmap", "name": flags["resource_policies_configmap"]}
+    if flags.get("csi_snapshot_timeout"):
+        parse_duration(flags["csi_snapshot_timeout"], field="--csi-snapshot-timeout")
+        document["csiSnapshotTimeout"] = flags["csi_snapshot_timeout"]
     return document
 
 

@@ -34,6 +34,12 @@ def job(
         AllowedHooks,
         typer.Option(envvar="PINNACE_HOOKS", rich_help_panel=CLUSTER, help="Which hooks may be run in pods."),
     ] = AllowedHooks.OFF,
+    csi_snapshots: Annotated[
+        Literal["auto", "off"],
+        typer.Option(
+            envvar="PINNACE_CSI_SNAPSHOTS", rich_help_panel=CLUSTER, help="Whether CSI snapshots may be taken."
+        ),
+    ] = "off",
     termination_log: Annotated[
         Path, typer.Option(rich_help_panel=OUTPUT, help="The container's terminationMessagePath.")
     ] = Path("/dev/termination-log"),
@@ -59,6 +65,12 @@ def job(
             attempt_id=attempt_id,
             termination_log=termination_log,
         ),
-        options=RunOptions(level=compression, log_level=settings.stored_log_level, leaves_log=True, hooks=hooks),
+        options=RunOptions(
+            level=compression,
+            log_level=settings.stored_log_level,
+            leaves_log=True,
+            hooks=hooks,
+            takes_csi_snapshots=csi_snapshots == "auto",
+        ),
     )
     raise typer.Exit(process.run())

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 BACKUP = "Backup"
+VOLUMES = "Volumes"
 
 
 def _names(what: str, example: str) -> Any:
@@ -81,6 +82,25 @@ def run(
     ordered_resources: Annotated[
         str,
         typer.Option(rich_help_panel=FILTERS, help="Items to take first, as 'pods=shop/db-0,shop/db-1;nodes=a'."),
+    ] = "",
+    snapshot_volumes: Annotated[
+        bool | None,
+        typer.Option(
+            "--snapshot-volumes/--no-snapshot-volumes",
+            rich_help_panel=VOLUMES,
+            help="Take snapshots of volumes, which makes VolumeSnapshots in the cluster for a while. Where possible "
+            "without it.",
+        ),
+    ] = None,
+    volume_snapshot_locations: Annotated[
+        str,
+        typer.Option(rich_help_panel=VOLUMES, help="VolumeSnapshotLocations of native snapshots, as ebs. In velero."),
+    ] = "",
+    resource_policies_configmap: Annotated[
+        str, typer.Option(rich_help_panel=VOLUMES, help="The ConfigMap with resource policies, as rules. In velero.")
+    ] = "",
+    csi_snapshot_timeout: Annotated[
+        str, typer.Option(rich_help_panel=VOLUMES, help="How long one may take, as 10m (the default).")
     ] = "",
     from_file: Annotated[
         Path | None,

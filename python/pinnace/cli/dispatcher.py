@@ -40,6 +40,13 @@ def dispatcher(
     hooks_service_account: Annotated[
         str, typer.Option(help="The service account of Jobs that may run hooks.")
     ] = "pinnace-backup-hooks",
+    csi_snapshots: Annotated[
+        Literal["auto", "off"],
+        typer.Option(
+            envvar="PINNACE_CSI_SNAPSHOTS",
+            help="auto: Jobs take CSI snapshots where the cluster has their kinds and the Backup wants any.",
+        ),
+    ] = "auto",
     leader_election: Annotated[
         bool, typer.Option("--leader-election/--no-leader-election", help="Off only where one replica can ever run.")
     ] = True,
@@ -77,6 +84,7 @@ def dispatcher(
             service_account=job_service_account,
             hooks=hooks,
             hooks_service_account=hooks_service_account,
+            csi_snapshots=csi_snapshots == "auto",
         ),
         identity=identity or socket.gethostname(),
         concurrent_backups=concurrent_backups,

@@ -9,6 +9,7 @@ from pinnace.dispatcher.job_overrides import JobOverrides
 from pinnace.dispatcher.termination import CONTAINER_NAME
 from pinnace.hooks.allowed import AllowedHooks, may_exec
 from pinnace.velero.label import valid_name
+from pinnace.volumes.needed import may_take_csi_snapshots
 
 __all__ = [
     "BACKUP_NAME_LABEL",
@@ -40,7 +41,8 @@ _HASH_CHARACTERS = 10
 class JobSettings:
     """What an operator decides for all Jobs; memory is a constant of the design, so requests equal limits.
 
-    `hooks_service_account` may run commands in pods; only a Job whose Backup may come to run one has it.
+    `hooks_service_account` may run commands in pods; only a Job whose Backup may come to run one has it. So it is with
+    `snapshots_service_account` and VolumeSnapshots, and the last one may do both.
     """
 
     namespace: str
@@ -49,6 +51,9 @@ class JobSettings:
     service_account: str = "pinnace-backup"
     hooks: AllowedHooks = AllowedHooks.SPEC
     hooks_service_account: str = "pinnace-backup-hooks"
+    csi_snapshots: bool = True
+    snapshots_service_account: str = "pinnace-backup-snapshots"
+    hooks_snapshots_service_account: str = "pinnace-backup-hooks-snapshots"
     memory: str = "192Mi"
     cpu: str = "1"
     compression: str = "default"
@@ -79,8 +84,16 @@ def job_name(backup: Mapping[str, Any]) -> str:
     return f"{head}-{digest}"
 
 
-def job_manifest(backup: Mapping[str, Any], *, settings: JobSettings, access: StoreAccess) -> dict[str, Any]:
-    """Make the Job, suspended: it is resumed once the Backup says InProgress, so that a crash between is seen."""
+def job_manifest(
+    backup: Mapping[str, Any], *, settings: JobSettings, access: StoreAccess, serves_csi_snapshots: bool = False
+) -> dict[str, Any]:
+    """Make the Job, suspended: it is resumed once the Backup says InProgress, so that a crash between is seen.
+
+    `serves_csi_snapshots` tells whether the cluster has the kinds of CSI snapshots.
+    """
+    takes_snapshots = (
+        settings.csi_snapshots and serves_csi_snapshots and may_take_csi_snapshots(backup.get("spec") or {})
+    )
     metadata = backup["metadata"]
     labels = {
         "app.kubernetes.io/name": "pinnace",
@@ -110,7 +123,7 @@ def job_manifest(backup: Mapping[str, Any], *, settings: JobSettings, access: St
                     "labels": {**overrides.pod_labels, **labels},
                     "annotations": dict(overrides.pod_annotations),
                 },
-                "spec": _pod_spec(backup, settings=settings, access=access),
+                "spec": _pod_spec(backup, settings=settings, access=access, takes_snapshots=takes_snapshots),
             },
         },
     }
@@ -182,7 +195,9 @@ def _failure_rules() -> list[dict[str, Any]]:
     ]
 
 
-def _pod_spec(backup: Mapping[str, Any], *, settings: JobSettings, access: StoreAccess) -> dict[str, Any]:
+def _pod_spec(
+    backup: Mapping[str, Any], *, settings: JobSettings, access: StoreAccess, takes_snapshots: bool
+) -> dict[str, Any]:
     overrides = settings.overrides
     not_ready = [
         {
@@ -195,7 +210,7 @@ def _pod_spec(backup: Mapping[str, Any], *, settings: JobSettings, access: Store
     ]
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
-        "serviceAccountName": _service_account(backup, settings=settings),
+        "serviceAccountName": _service_account(backup, settings=settings, takes_snapshots=takes_snapshots),
         "terminationGracePeriodSeconds": settings.grace_seconds,
         "enableServiceLinks": False,
         "securityContext": {
@@ -206,7 +221,7 @@ def _pod_spec(backup: Mapping[str, Any], *, settings: JobSettings, access: Store
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "tolerations": not_ready,
-        "containers": [_container(backup, settings=settings, access=access)],
+        "containers": [_container(backup, settings=settings, access=access, takes_snapshots=takes_snapshots)],
         "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}, *_credentials_volumes(access)],
     }
     spec |= {key: value for key, value in overrides.pod_spec.items() if key != "tolerations"}
@@ -214,12 +229,15 @@ def _pod_spec(backup: Mapping[str, Any], *, settings: JobSettings, access: Store
     return spec
 
 
-def _service_account(backup: Mapping[str, Any], *, settings: JobSettings) -> str:
-    may = may_exec(backup.get("spec") or {}, settings.hooks)
-    return settings.hooks_service_account if may else settings.service_account
+def _service_account(backup: Mapping[str, Any], *, settings: JobSettings, takes_snapshots: bool) -> str:
+    if may_exec(backup.get("spec") or {}, settings.hooks):
+        return settings.hooks_snapshots_service_account if takes_snapshots else settings.hooks_service_account
+    return settings.snapshots_service_account if takes_snapshots else settings.service_account
 
 
-def _container(backup: Mapping[str, Any], *, settings: JobSettings, access: StoreAccess) -> dict[str, Any]:
+def _container(
+    backup: Mapping[str, Any], *, settings: JobSettings, access: StoreAccess, takes_snapshots: bool
+) -> dict[str, Any]:
     overrides = settings.overrides
     mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the mount of an emptyDir, not a shared folder
     if access.secret_name:
@@ -235,6 +253,7 @@ def _container(backup: Mapping[str, Any], *, settings: JobSettings, access: Stor
             {"name": "PINNACE_ATTEMPT_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
             {"name": "PINNACE_COMPRESSION", "value": settings.compression},
             {"name": "PINNACE_HOOKS", "value": settings.hooks.value},
+            {"name": "PINNACE_CSI_SNAPSHOTS", "value": "auto" if takes_snapshots else "off"},
             *overrides.env,
         ],
         "resources": _resources(settings),

@@ -142,6 +142,7 @@ class Steps:
             backup,
             settings=self._settings.with_overrides(overrides),
             access=self._locations.access(str(prepared.document["spec"]["storageLocation"])),
+            serves_csi_snapshots=self._settings.csi_snapshots and self._requests.serves_csi_snapshots(),
         )
         if self._jobs.create(manifest):
             self._tell(backup, "JobCreated", f"Job {manifest['metadata']['name']} was created")

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,7 @@ class JobProcess:
             Backup.from_document(document),
             client=self._client,
             store=store,
-            options=self._options,
+            options=replace(self._options, credentials_file=self._credentials_file()),
             observer=reporter,
             clock=self._clock,
             attempt=self._ownership,
@@ -129,9 +129,12 @@ class JobProcess:
         location = Objects(self._client, BACKUP_STORAGE_LOCATIONS, namespace=namespace).get(name)
         if location is None:
             raise LocationError(location_name=name, reason="it does not exist")
-        file = self._surroundings.credentials_file
         ca_cert = ca_certificate(location, Objects(self._client, SECRETS, namespace=namespace))
-        return open_location(location, credentials_file=file if file.exists() else None, ca_cert=ca_cert)
+        return open_location(location, credentials_file=self._credentials_file(), ca_cert=ca_cert)
+
+    def _credentials_file(self) -> Path | None:
+        file = self._surroundings.credentials_file
+        return file if file.exists() else None
 
     def _lost(self, error: AttemptLostError) -> int:
         _log.warning("%s", error)

@@ -93,6 +93,34 @@ def test_only_a_job_that_may_come_to_run_hooks_has_the_account_for_it(
     assert tuple(made) == accounts
 
 
+@pytest.mark.parametrize(
+    ("spec", "settings", "account"),
+    [
+        ({}, {}, "snapshots"),
+        ({"snapshotVolumes": True, "includedResources": ["pvc"]}, {}, "snapshots"),
+        ({"snapshotVolumes": False}, {}, "plain"),
+        ({"includedResources": ["pods"]}, {}, "plain"),
+        ({"excludedNamespaceScopedResources": ["persistentvolumeclaims"]}, {}, "plain"),
+        ({}, {"csi_snapshots": False}, "plain"),
+        ({}, {"hooks": AllowedHooks.ANNOTATIONS}, "both"),
+        ({"snapshotVolumes": False}, {"hooks": AllowedHooks.ANNOTATIONS}, "hooks"),
+    ],
+)
+def test_only_a_job_that_may_come_to_take_csi_snapshots_has_the_account_for_it(
+    spec: dict[str, Any], settings: dict[str, Any], account: str
+) -> None:
+    accounts = JobSettings(
+        "velero", "i", service_account="plain", hooks_service_account="hooks", snapshots_service_account="snapshots",
+        hooks_snapshots_service_account="both",
+    )  # fmt: skip
+    backup = {**_BACKUP, "spec": spec}
+    job = job_manifest(backup, settings=replace(accounts, **settings), access=StoreAccess(), serves_csi_snapshots=True)
+    pod = job["spec"]["template"]["spec"]
+    takes = "auto" if account in ("snapshots", "both") else "off"
+    assert {"name": "PINNACE_CSI_SNAPSHOTS", "value": takes} in pod["containers"][0]["env"]
+    assert pod["serviceAccountName"] == account
+
+
 def test_overrides_are_merged_and_never_replace_what_finds_the_job() -> None:
     overrides = JobOverrides(
         labels={"team": "storage", "velero.io/backup-name": "other"},

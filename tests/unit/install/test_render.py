@@ -50,7 +50,8 @@ def test_with_other_hooks_it_is_what_kustomize_builds_with_that_component(hooks:
 
 def test_without_hooks_there_is_no_account_that_may_run_commands_and_an_earlier_one_goes() -> None:
     options = InstallOptions(hooks=AllowedHooks.OFF, namespace="other")
-    assert [key for key in without_kinds(options) if "hooks" in key[2]] == []
+    with_hooks = [key for key in without_kinds(options) if "hooks" in key[2]]
+    assert with_hooks == [("ServiceAccount", "other", "pinnace-backup-hooks-snapshots")]
     assert [identity(document) for document in obsolete(options)] == [
         ("ServiceAccount", "other", "pinnace-backup-hooks"),
         ("ClusterRoleBinding", "", "pinnace-backup-hooks-other"),
@@ -81,7 +82,12 @@ def test_another_namespace_is_everywhere_and_its_bindings_are_its_own() -> None:
     names = {kind: sorted(n for k, _, n in other if k == kind) for kind in ("Namespace", "ClusterRoleBinding")}
     assert names == {
         "Namespace": ["other"],
-        "ClusterRoleBinding": ["pinnace-backup-hooks-other", "pinnace-backup-other", "pinnace-dispatcher-other"],
+        "ClusterRoleBinding": [
+            "pinnace-backup-hooks-other",
+            "pinnace-backup-other",
+            "pinnace-backup-snapshots-other",
+            "pinnace-dispatcher-other",
+        ],
     }
     roles = [("ClusterRole", "", "pinnace-backup"), ("ClusterRole", "", "pinnace-dispatcher")]
     assert [other[role] for role in roles] == [default[role] for role in roles]
@@ -100,6 +106,8 @@ def test_annotations_are_on_all_service_accounts() -> None:
     assert {account["name"]: account["annotations"] for account in accounts} == {
         "pinnace-backup": {"a/role": "r"},
         "pinnace-backup-hooks": {"a/role": "r"},
+        "pinnace-backup-hooks-snapshots": {"a/role": "r"},
+        "pinnace-backup-snapshots": {"a/role": "r"},
         "pinnace-dispatcher": {"a/role": "r"},
     }
 

@@ -80,6 +80,8 @@ def test_a_role_for_workloads_is_on_all_service_accounts() -> None:
     assert {account["metadata"]["name"]: account["metadata"].get("annotations") for account in accounts} == {
         "pinnace-backup": role,
         "pinnace-backup-hooks": role,
+        "pinnace-backup-hooks-snapshots": role,
+        "pinnace-backup-snapshots": role,
         "pinnace-dispatcher": role,
     }
 
@@ -118,3 +120,13 @@ def test_the_seaweedfs_example_has_one_key_on_both_sides() -> None:
         }
     ]
     assert identity["actions"] == [f"{action}:{bucket}" for action in ("Read", "Write", "List", "Tagging")]
+
+
+def test_without_csi_snapshots_no_account_may_make_any(tmp_path: Path) -> None:
+    (tmp_path / "k8s").symlink_to(_ROOT / "k8s")
+    overlay = {"resources": ["k8s/base"], "components": ["k8s/components/csi-snapshots-off"]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    documents = built(tmp_path)
+    assert [d for d in documents if "snapshots" in d["metadata"]["name"]] == []
+    pod = of(documents, "Deployment", "pinnace-dispatcher")["spec"]["template"]["spec"]
+    assert {"name": "PINNACE_CSI_SNAPSHOTS", "value": "off"} in pod["containers"][0]["env"]

@@ -4,7 +4,7 @@ from pinnace.velero.pod_annotations import UNMET_REQUESTS
 
 
 def test_each_annotation_says_what_is_not_done_and_its_own_name() -> None:
-    volumes = "volumes are not backed up by this version"
+    volumes = "file-system backup of volumes is not there yet"
     assert dict(UNMET_REQUESTS) == {
         "backup.velero.io/backup-volumes": f"{volumes}: annotation backup.velero.io/backup-volumes"
     }
