@@ -101,7 +101,7 @@ def test_each_hook_that_fails_and_each_request_that_is_not_met_is_in_the_results
         ("hooked", f"Error executing hook error: /{no_container}"),
         no_host("legacy"),
         no_host("plain", hook="plain-ones"),
-        ("volumes", "volumes are not backed up by this version: annotation backup.velero.io/backup-volumes"),
+        ("volumes", "file-system backup of volumes is not there yet: annotation backup.velero.io/backup-volumes"),
     ]
     assert (status["errors"] - _BROKEN_API, status["hookStatus"]) == (7, {"hooksAttempted": 5, "hooksFailed": 5})
     stored = pinnace("backup", "contents", "asking", "--store", str(tmp_path / "store")).stdout.split()

@@ -12,7 +12,7 @@ from pinnace.backup.additional_items import AdditionalItems
 from pinnace.backup.archive_sink import ArchiveSink
 from pinnace.backup.claim_snapshots import ClaimSnapshots
 from pinnace.backup.log import VeleroLog
-from pinnace.backup.snapshot_watch import SnapshotTimeouts
+from pinnace.backup.snapshot_watch import CLAIMS, SnapshotTimeouts
 from pinnace.backup.volume_locations import VolumeLocations
 from pinnace.backup.volume_station import VolumeStation
 from pinnace.errors import KubeError
@@ -126,6 +126,7 @@ def run_volumes(
             outcome=outcome,
             additional=additional,
             takes_snapshots=takes_snapshots,
+            takes_claims=prepared.resource_filter.includes(CLAIMS, namespaced=True),
             is_hooked=is_hooked,
         )
         volumes = RunVolumes(station, outcome, actions=actions, claims=claims, native=native)

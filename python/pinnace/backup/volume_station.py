@@ -18,6 +18,7 @@ from pinnace.backup.snapshot_watch import CLAIMS
 from pinnace.backup.unmet_requests import UnmetRequests
 from pinnace.engine import Hold
 from pinnace.errors import KubeError, VolumeError
+from pinnace.velero.label import EXCLUDE_FROM_BACKUP_LABEL
 from pinnace.velero.pod_annotations import FS_BACKUP_UNSUPPORTED
 from pinnace.velero.resource_policies import Action, ResourcePolicies
 from pinnace.velero.results import Results
@@ -38,6 +39,7 @@ _BY_POLICY = f"{FS_BACKUP_UNSUPPORTED}; the resource policy asks for it"
 class VolumeStation:
     """An ItemVolumes. `claims` is None where no CSI snapshot may be taken, `native` is empty without locations.
 
+    Without `takes_claims` the Backup's filters leave claims out.
     `is_hooked` tells of a pod whose post hooks must wait until the storage has the snapshots of its claims.
     """
 
@@ -50,6 +52,7 @@ class VolumeStation:
         outcome: VolumeOutcome,
         additional: Additional,
         takes_snapshots: bool = True,
+        takes_claims: bool = True,
         is_hooked: Callable[[Mapping[str, Any]], bool] = lambda _: False,
     ) -> None:
         self._policies = policies
@@ -58,6 +61,7 @@ class VolumeStation:
         self._outcome = outcome
         self._additional = additional
         self._takes_snapshots = takes_snapshots
+        self._takes_claims = takes_claims
         self._is_hooked = is_hooked
         self._unmet = UnmetRequests()
         self._last_volumes: dict[str, dict[str, Any]] = {}
@@ -177,12 +181,17 @@ class VolumeStation:
         names = claim_names(pod)
         for name in names:
             claim = self._read(CLAIMS, namespace, name)
-            if claim is not None:
+            if claim is not None and self._takes_claim(claim):
                 try:
                     self._begin(claim, results=results, log=log)
                 except (VolumeError, KubeError) as error:
                     log.info("The snapshot is begun with its claim", namespace=namespace, name=name, reason=str(error))
         self._claims.wait_until_taken([(namespace, name) for name in names])
+
+    def _takes_claim(self, claim: Mapping[str, Any]) -> bool:
+        """Tell whether a claim will come: what is in no backup must not be snapshotted for it."""
+        labels = claim["metadata"].get("labels") or {}
+        return self._takes_claims and labels.get(EXCLUDE_FROM_BACKUP_LABEL) != "true"
 
     def _volume_of(self, claim: Mapping[str, Any]) -> dict[str, Any] | None:
         name = str((claim.get("spec") or {}).get("volumeName") or "")
