@@ -125,6 +125,16 @@ node-packages:
 node-binaries:
     @if [ "$(id -u)" = 0 ]; then python -m pinnace.cli.main cluster build --with-node; fi
 
+# Backups against only listing, of 10,000 and 60,000 objects on a local cluster: about 10 minutes
+[group('measure')]
+bench folder="bench-results": extension cluster-binaries
+    python -m pinnace.cli.main bench --quick --to {{folder}}
+
+# The same up to 300,000 objects, and after idle time: about 1.5 hours
+[group('measure')]
+bench-full folder="bench-results": extension cluster-binaries
+    python -m pinnace.cli.main bench --full --to {{folder}}
+
 # MB/s of the engine with one and two threads, beside Python and gzip -1, in one run
 [group('measure')]
 bench-engine: extension

@@ -80,7 +80,7 @@ class Chart:
 
     def _names(self, place: "_Place") -> list[str]:
         """Each line's name at its end, moved apart where lines end close to each other."""
-        ends = sorted((place(*line.points[-1]), line) for line in self.lines if line.points)
+        ends = [(place(*line.points[-1]), line) for line in self.lines if line.points]
         parts, lowest = [], -math.inf
         for (left, top), line in sorted(ends, key=lambda end: end[0][1]):
             lowest = max(top, lowest + _LABEL_GAP)

@@ -97,15 +97,15 @@ def load(
     from pinnace.errors import UsageError
     from pinnace.kube.client import connect
 
+    if direct and not cluster:
+        raise UsageError("--direct: give --cluster; only a local cluster's etcd is written to")
     servers = _local(cluster)
     client = connect(kubeconfig=servers.kubeconfig if servers else kubeconfig, context=context)
     wanted = loading.Wanted(objects, large=large, seed=seed)
-    if not direct:
-        loading.load(client, wanted, report=_report)
-    elif servers is None:
-        raise UsageError("--direct: give --cluster; only a local cluster's etcd is written to")
-    else:
+    if direct and servers:
         loading.load_direct(client, servers.etcd_url, wanted, report=_report)
+    else:
+        loading.load(client, wanted, report=_report)
 
 
 @app.command(cls=GroupedCommand)
@@ -158,6 +158,7 @@ def run(
     from pinnace.bench.run import Options, measure
     from pinnace.kube.client import connect
 
+    pages = _page_sizes(page_sizes)
     servers = _local(cluster)
     kubeconfig = servers.kubeconfig if servers else kubeconfig
     client = connect(kubeconfig=kubeconfig, context=context)
@@ -168,7 +169,7 @@ def run(
         consistency=consistency,
         compression=compression,
         repetitions=rounds,
-        page_sizes=_page_sizes(page_sizes),
+        page_sizes=pages,
         idle_seconds=idle_seconds,
         against_command=against_command,
         against_pid=against_pid,

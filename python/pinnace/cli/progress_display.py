@@ -3,15 +3,12 @@
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pinnace.backup.progress import Observer
 from pinnace.cli import human
 from pinnace.logs import PROGRESS
 from pinnace.settings import Settings
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 __all__ = ["RunDisplay", "VerifyDisplay"]
 
@@ -23,7 +20,7 @@ class _Bar:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-        self.progress: Progress = Progress(
+        self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
