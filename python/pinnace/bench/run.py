@@ -61,7 +61,7 @@ class Options:
 
 def measure(client: Client, options: Options, *, report: Report) -> Measurement:
     """Make one backup that does not count, to warm up and to know the lists, and then measure `repetitions` rounds."""
-    with tempfile.TemporaryDirectory(prefix="pinnace-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="pinnace-bench-", ignore_cleanup_errors=True) as folder:
         return _Session(client, options, folder=Path(folder), report=report).measure()
 
 
