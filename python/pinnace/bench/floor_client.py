@@ -25,6 +25,7 @@ _END = b"0\r\n\r\n"
 _CHUNK_BORDER = re.compile(rb"\r\n[0-9a-fA-F]+\r\n")
 _TOKEN = re.compile(rb'"continue":"([^"]+)"')
 _STALLED_SECONDS = 120
+_THROTTLED, _THROTTLED_SECONDS = 429, 1.0
 
 
 def continue_token(head: bytes, tail: bytes) -> str:
@@ -133,7 +134,8 @@ class Floor:
         self._task = task
         server = urlsplit(task["server"])
         context = _tls_context(task) if server.scheme == "https" else None
-        host, port = server.hostname or "", server.port or 443
+        host, port = server.hostname or "", server.port or (443 if context else 80)
+        self._base = server.path.rstrip("/")
         self._connections = [_Connection(host, port, context) for _ in range(max(1, task["concurrency"]))]
         authorization = f"Authorization: {task['authorization']}\r\n" if task["authorization"] else ""
         self._headers = f" HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: application/json\r\n{authorization}\r\n"
@@ -168,7 +170,7 @@ class Floor:
 
     def _newest_revision(self) -> str:
         connection, response = self._connections[0], Response()
-        connection.send(f"GET /api/v1/namespaces?limit=1{self._headers}".encode())
+        connection.send(f"GET {self._base}/api/v1/namespaces?limit=1{self._headers}".encode())
         while not response.is_complete:
             for piece in connection.pieces():
                 response.feed(piece)
@@ -183,7 +185,7 @@ class Floor:
             query.append(f"continue={quote(token, safe='')}")
         elif is_exact and self._revision:
             query.append(f"resourceVersion={self._revision}&resourceVersionMatch=Exact")
-        connection.send(f"GET {path}?{'&'.join(query)}{self._headers}".encode())
+        connection.send(f"GET {self._base}{path}?{'&'.join(query)}{self._headers}".encode())
         self._asked[connection.socket.fileno()] = (connection, wanted, Response())
         self.request_count += 1
 
@@ -197,6 +199,10 @@ class Floor:
         if not response.is_complete:
             return []
         del self._asked[number]
+        if response.status == _THROTTLED:
+            time.sleep(_THROTTLED_SECONDS)
+            self._waiting.append(wanted)
+            return [connection]
         self._check(response, wanted[0])
         self.body_bytes += response.body_bytes
         if token := continue_token(response.head, response.tail) if self._task["pageItems"] else "":

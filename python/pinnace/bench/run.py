@@ -83,12 +83,12 @@ class _Session:
         try:
             self._report("one backup to warm up")
             self._backup.run(names[0], repetition=0, meter=self._meter())
-            floors = self._floors(list_paths(self._manifest(names[0])["lists"]))
+            lists = list_paths(self._manifest(names[0])["lists"])
             self._remove(names[0])
             if options.idle_seconds:
                 self._report(f"idle for {options.idle_seconds:.0f} s")
                 time.sleep(options.idle_seconds)
-            runs = [run for number in range(1, options.repetitions + 1) for run in self._round(number, floors)]
+            runs = [run for number in range(1, options.repetitions + 1) for run in self._round(number, lists)]
             return self._measurement(names[-1], runs)
         finally:
             for name in names:
@@ -111,13 +111,14 @@ class _Session:
         return ServerMeter(self._options.server_pids)
 
     def _floors(self, lists: Sequence[tuple[str, bool]]) -> list[FloorSide]:
+        """Made anew for each round, since tokens rotate."""
         access, consistency = self._client.access, self._options.consistency
         return [FloorSide(access, lists, consistency, page, self._folder) for page in self._options.page_sizes]
 
-    def _round(self, number: int, floors: Sequence[FloorSide]) -> list[Run]:
+    def _round(self, number: int, lists: Sequence[tuple[str, bool]]) -> list[Run]:
         """Each side once."""
         runs = [self._measured_backup(number)]
-        runs += [self._told(floor.run(repetition=number, meter=self._meter())) for floor in floors]
+        runs += [self._told(floor.run(repetition=number, meter=self._meter())) for floor in self._floors(lists)]
         if command := self._options.against_command:
             pids = {"against": self._options.against_pid} if self._options.against_pid else {}
             side = CommandSide(command, self._folder, pids)

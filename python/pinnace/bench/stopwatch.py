@@ -15,9 +15,12 @@ _LONGEST_LINE = 4096
 
 
 def is_list_request(sent: bytes) -> bool:
-    """Tell whether what was sent begins a GET of the Kubernetes API that is no discovery (`/api`, `/apis`)."""
+    """Tell whether what was sent begins a GET of the Kubernetes API that is no discovery (`/api`, `/apis`).
+
+    A server may be behind a prefix (`/k8s/clusters/c-1/api/v1/pods`).
+    """
     words = sent[:_LONGEST_LINE].split(b" ", 2)
-    return words[0] == b"GET" and words[1].startswith((b"/api/", b"/apis/"))
+    return words[0] == b"GET" and any(part in words[1] for part in (b"/api/v1/", b"/apis/"))
 
 
 def _watch(report: Path) -> None:
