@@ -8,8 +8,8 @@ from typing import Final
 
 __all__ = ["Chart", "Line", "ticks"]
 
-_WIDTH, _HEIGHT = 640, 340
-_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 170, 16, 46
+_WIDTH, _HEIGHT = 740, 340
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 250, 16, 46
 _LABEL_GAP: Final = 15
 
 
@@ -20,7 +20,8 @@ class Line:
     name: str
     points: Sequence[tuple[float, float]]
     color: str
-    is_dashed: bool = False
+    dash: str = ""
+    """SVG's `stroke-dasharray`."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _placer(x_values: Sequence[float], y_top: float) -> _Place:
 
 def _drawn(line: Line, place: _Place) -> list[str]:
     places = [place(x, y) for x, y in line.points]
-    dash = ' stroke-dasharray="6 4"' if line.is_dashed else ""
+    dash = f' stroke-dasharray="{line.dash}"' if line.dash else ""
     way = " ".join(f"{left:.1f},{top:.1f}" for left, top in places)
     return [
         f'<polyline points="{way}" fill="none" stroke="{line.color}" stroke-width="2"{dash}/>',

@@ -14,6 +14,7 @@ MOST_RSS_BYTES: Final = 160 << 20
 """What pinnace promises: at most so many times the floor, and so much memory whatever the cluster's size."""
 
 _COLORS: Final = {BACKUP: "#0b61a4", FLOOR: "#777777", AGAINST: "#c2570c"}
+_DASHES: Final = ("", "7 4", "2 3", "9 3 2 3")
 _STYLE: Final = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2.2rem }
@@ -21,7 +22,7 @@ table { border-collapse: collapse; margin: .8rem 0; font-size: .85rem } caption 
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: right; vertical-align: bottom }
 td { white-space: nowrap }
 th:first-child, td:first-child { text-align: left } tr.backup { background: #eaf3fb; font-weight: 600 }
-figure { margin: 1.2rem 0 } figcaption { font-weight: 600 } svg { width: 100%; max-width: 44rem; height: auto }
+figure { margin: 1.2rem 0 } figcaption { font-weight: 600 } svg { width: 100%; max-width: 50rem; height: auto }
 .wide { overflow-x: auto } dt { font-weight: 600 } dd { margin: 0 0 .5rem 0 } li { margin: .3rem 0 }
 """
 _TERMS: Final = (
@@ -115,7 +116,9 @@ def _lines(
             ]
             if points:
                 name = "other command" if side == AGAINST else side
-                lines.append(Line(f"{name}, {mode}", points, _COLORS[side], is_dashed=mode != modes[0]))
+                lines.append(
+                    Line(f"{name}, {mode}", points, _COLORS[side], dash=_DASHES[modes.index(mode) % len(_DASHES)])
+                )
     return lines
 
 

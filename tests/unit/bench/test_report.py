@@ -82,7 +82,7 @@ def test_a_chart_is_well_formed_and_keeps_its_points_inside(count: int) -> None:
     root = ET.fromstring(chart.svg())  # noqa: S314 (our own)
     places = [(float(c.attrib["cx"]), float(c.attrib["cy"])) for c in root.iter("{http://www.w3.org/2000/svg}circle")]
     assert len(places) == count
-    assert all(66 <= left <= 470 and 16 <= top <= 294 for left, top in places)
+    assert all(66 <= left <= 490 and 16 <= top <= 294 for left, top in places)
 
 
 @pytest.mark.parametrize(
