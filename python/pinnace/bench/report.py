@@ -180,7 +180,7 @@ def _table(measured: Measurement) -> str:
         for side, row in rows
     ]
     rounds = len(measured.backup.runs)
-    caption = f"{measured.items:,} objects, by {escape(measured.mode)}, {rounds} rounds"
+    caption = f"{measured.items:,} objects, by {escape(measured.mode)}, {rounds} round{'' if rounds == 1 else 's'}"
     return f'<div class="wide"><table><caption>{caption}</caption><tr>{head}</tr>{"".join(lines)}</table></div>'
 
 
