@@ -80,6 +80,8 @@ def hooked_pods(node_cluster: NodeCluster) -> Iterator[NodeCluster]:
             until=lambda found: all(one["ready"] for one in found["status"].get("containerStatuses") or [{"ready": 0}]),
         )  # fmt: skip
     yield node_cluster
+    # Waited for: they would be errors of the next backup of everything.
+    node_cluster.kubectl("delete", "pods", "--all", f"--namespace={_NAMESPACE}", "--timeout=60s")
     node_cluster.kubectl("delete", "namespace", _NAMESPACE, "--wait=false")
 
 

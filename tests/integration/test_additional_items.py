@@ -132,3 +132,14 @@ def test_a_selector_does_not_hold_for_what_is_pulled_in(pulling: TestedCluster, 
         f"pods/{_NAMESPACE}/web",
         f"namespaces/{_NAMESPACE}",
     ]
+
+
+def test_a_plan_has_the_lists_of_the_backup_and_writes_nothing(pulling: TestedCluster) -> None:
+    flags = ("--include-namespaces", _NAMESPACE, "--include-namespace-scoped-resources", "pods,pvc,widgets,secrets")
+    planned = pinnace("backup", "plan", *flags, "--output", "json", "--kubeconfig", str(pulling.kubeconfig))
+    document = json.loads(planned.stdout)
+    kinds = {kind["groupResource"]: kind["items"] for kind in document["kinds"]}
+    assert kinds == {"pods": 1, "persistentvolumeclaims": 1, "widgets.shop.example.com": 1}
+    assert (document["namespaces"], document["items"]) == ([_NAMESPACE], 3)
+    reasons = {kind["groupResource"]: kind["reason"] for kind in document["skipped"]}
+    assert reasons["configmaps"] == "includedNamespaceScopedResources does not name it"

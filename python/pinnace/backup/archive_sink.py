@@ -35,6 +35,7 @@ class ArchiveSink:
         self._list_hash = hashlib.sha256()
         self._list_bytes = 0
         self.namespaces: set[str] = set()
+        """From which a list had an item that was taken; what is only pulled in does not bring its Namespace."""
         self.kind_counts: Counter[ApiResource] = Counter()
         takes = {
             store.keys.archive: archive.take_archive,
@@ -99,7 +100,7 @@ class ArchiveSink:
         self._expected_count += 1
         self._observer.expected(item_count=self._expected_count)
 
-    def add_item(self, resource: ApiResource, item: bytes, *, namespace: str) -> None:
+    def add_item(self, resource: ApiResource, item: bytes) -> None:
         """Archive one registered item, given as JSON; EngineError where it can't be."""
         self._archive.add_item(
             item,
@@ -111,8 +112,6 @@ class ArchiveSink:
         self.fed()
         self._item_count += 1
         self.kind_counts[resource] += 1
-        if namespace:
-            self.namespaces.add(namespace)
         self._tell(resource.group_resource)
 
     def fed(self) -> None:

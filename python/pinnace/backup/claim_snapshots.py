@@ -147,7 +147,7 @@ class ClaimSnapshots:
             least_bytes=least_bytes,
         )
         snapshot.is_archived = True
-        self._archive.add_item(resource, orjson.dumps(claim), namespace=info.pvc_namespace)
+        self._archive.add_item(resource, orjson.dumps(claim))
         back_up([ResourceIdentifier(SNAPSHOTS, info.pvc_namespace, snapshot.name)])
         ended = CsiSnapshot(
             namespace=info.pvc_namespace,

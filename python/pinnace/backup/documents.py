@@ -79,7 +79,7 @@ def manifest(
     kind_counts: Mapping[ApiResource, int],
     objects: Mapping[str, tuple[int, str]],
 ) -> dict[str, Any]:
-    """`<B>-manifest.json.gz`: digests of everything else, the revision of every list, how it was compressed.
+    """`<B>-manifest.json.gz`: digests of everything else, the revision of every list, what was not taken.
 
     `objects` are bytes and SHA-256 by key. `kind_counts` are all items, of which some are in no list: `additional`.
     """
@@ -127,10 +127,16 @@ def _list(collected: CollectedList) -> dict[str, Any]:
         "items": collected.item_count,
         "pages": collected.page_count,
         "pageBytes": collected.page_bytes,
+        "leftOut": {_camel(reason): count for reason, count in sorted(collected.left_out.items())},
         "warnings": collected.warnings,
         "error": collected.error,
     }
-    return {key: value for key, value in pairs.items() if value not in ("", [])}
+    return {key: value for key, value in pairs.items() if value not in ("", [], {})}
+
+
+def _camel(reason: str) -> str:
+    first, *rest = reason.split("_")
+    return first + "".join(map(str.title, rest))
 
 
 def _span(span: Span) -> dict[str, Any]:

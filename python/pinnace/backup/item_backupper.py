@@ -194,7 +194,7 @@ class ItemBackupper:
         if not self._volumes.back_up(resource.group_resource, acted.document, results=self._results, log=self._log):
             return False
         body = orjson.dumps(acted.document) if acted.is_changed else item.json
-        self._archive.add_item(resource, body, namespace=item.namespace)
+        self._archive.add_item(resource, body)
         return True
 
     def _act(self, resource: ApiResource, acted: _Acted) -> _Acted:

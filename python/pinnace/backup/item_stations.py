@@ -83,7 +83,7 @@ class ItemArchive(Protocol):
     def expect_additional(self) -> None:
         """Count one more item than the lists have."""
 
-    def add_item(self, resource: ApiResource, item: bytes, *, namespace: str) -> None:
+    def add_item(self, resource: ApiResource, item: bytes) -> None:
         """Write a registered item, given as JSON; EngineError where it can't be."""
 
 

@@ -48,6 +48,8 @@ class PageIntake:
         written_count = 0
         for held in page.take_held():
             page.advance()
+            if held.namespace:
+                self._sink.namespaces.add(held.namespace)
             written_count += self._backupper.back_up(request.resource, held)
         return written_count
 

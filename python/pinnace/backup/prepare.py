@@ -2,9 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pinnace.backup.log import VeleroLog
 from pinnace.collect.item_collector import ItemCollector, Probe, Revision
 from pinnace.collect.plan import ListRequest, Plan, make_plan
 from pinnace.errors import UsageError, ValidationFailedError
@@ -29,6 +28,13 @@ if TYPE_CHECKING:
     from pinnace.backup.run import RunOptions
 
 __all__ = ["Prepared", "prepare"]
+
+
+class InfoLog(Protocol):
+    """Where it is told what is left out."""
+
+    def info(self, message: str, **fields: str | int) -> None:
+        """Write a line."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Prepared:
         return Probe(request, len(wanted), self.revision) if wanted else None
 
 
-def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: Results, log: VeleroLog) -> Prepared:
+def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: Results, log: InfoLog) -> Prepared:
     """Discover, select, plan and probe; kinds that can't be listed become errors here and are not planned.
 
     ValidationFailedError for an included namespace that is labelled `velero.io/exclude-from-backup=true`.

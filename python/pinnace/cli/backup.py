@@ -10,6 +10,7 @@ import typer
 
 from pinnace.cli import human
 from pinnace.cli.backup_job import job
+from pinnace.cli.backup_plan import plan
 from pinnace.cli.backup_run import run
 from pinnace.cli.help import GroupedCommand
 from pinnace.cli.options import OUTPUT, Format, Name, StoreUrl, configure
@@ -23,6 +24,7 @@ __all__ = ["app", "open_backup"]
 
 app = typer.Typer(name="backup", no_args_is_help=True, help="Make backups, list them, prove them, read from them.")
 app.command(cls=GroupedCommand)(run)
+app.command(cls=GroupedCommand)(plan)
 app.command(cls=GroupedCommand, hidden=True)(job)
 
 

@@ -196,6 +196,7 @@ class Listing:
             item_count=summary.written_count + self._archived_held_items,
             page_bytes=summary.page_bytes,
         )
+        self._result.add_left_out(summary.skipped, refused_count=summary.refused_count)
         self._archived_held_items = 0
         self._sink.finished(self._probe.request, summary)
 

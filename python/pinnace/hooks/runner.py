@@ -5,6 +5,7 @@ Log lines and effects are Velero's (velero-format.md sections 5 to 7): 1.18's wh
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, Protocol
 
 from pinnace.engine import NOTHING_HELD, Hold
@@ -118,7 +119,7 @@ class HookRunner:
         container = container_of(pod.document, hook)
         if not hook.command:
             raise UsageError("the hook has no command; give a program, or a JSON array with one and its arguments")
-        fields = pod.fields(hook, container=container)
+        fields = pod.fields(hook)
         pod.log.info("Running the hook", **fields)
         try:
             output = self._execute(
@@ -145,11 +146,9 @@ class _Pod:
         self._phase: Literal["pre", "post"] = phase
         self._results = results
 
-    def fields(self, hook: ExecHook, *, container: str = "") -> dict[str, str]:
+    def fields(self, hook: ExecHook) -> dict[str, str]:
         """The fields of a log line about a hook, in Velero's names and Go's spelling."""
-        return {"namespace": self.namespace, "resource": _PODS, "name": self.name} | self._hook_fields(
-            hook, container=container
-        )
+        return {"namespace": self.namespace, "resource": _PODS, "name": self.name} | self._hook_fields(hook)
 
     def say(self, stdout: str, stderr: str, fields: Mapping[str, str]) -> None:
         """Write what a command said."""
@@ -191,13 +190,16 @@ class _Pod:
             fields=self._hook_fields(hook),
         )
 
-    def _hook_fields(self, hook: ExecHook, *, container: str = "") -> dict[str, str]:
+    def _hook_fields(self, hook: ExecHook) -> dict[str, str]:
+        container = hook.container
+        with suppress(UsageError):
+            container = container_of(self.document, hook)
         return {
             "hookSource": hook.source,
             "hookType": "exec",
             "hookPhase": self._phase,
             "hookName": hook.name,
-            "hookContainer": container or hook.container,
+            "hookContainer": container,
             "hookCommand": f"[{' '.join(hook.command)}]",
             "hookOnError": hook.logged_on_error,
             "hookTimeout": format_duration(hook.effective_timeout_seconds),

@@ -48,8 +48,9 @@ def check_known_fields(hooks: Any) -> None:
         _refuse_unknown(entry, _ENTRY, field)
         for phase in ("pre", "post"):
             for number, hook in enumerate(_items(_mapping(entry, field), phase, field)):
-                _refuse_unknown(hook, _HOOK, f"{field}.{phase}[{number}]")
-                _refuse_unknown(hook.get("exec"), _EXEC, f"{field}.{phase}[{number}].exec")
+                at = f"{field}.{phase}[{number}]"
+                _refuse_unknown(hook, _HOOK, at)
+                _refuse_unknown(_mapping(hook, at).get("exec"), _EXEC, f"{at}.exec")
 
 
 def _entry(document: Any, field: str) -> ResourceHooks:

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use aho_corasick::packed;
 use memchr::memmem;
 
 use crate::item::ItemFields;
@@ -33,15 +34,17 @@ pub struct Hold {
     pub namespaces: HashSet<String>,
     /// Those of these names: `namespace/name`, or `name` of cluster-scoped items.
     pub names: HashSet<String>,
-    paths: Vec<Path>,
+    paths: Paths,
 }
 
-/// Keys from the root on, [`EACH`] for the elements of an array.
-#[derive(Debug, Clone)]
-struct Path {
-    segments: Vec<String>,
-    /// Finds the last key, with its quotes.
-    last_key: memmem::Finder<'static>,
+/// Paths and what finds their last keys, with their quotes.
+#[derive(Debug, Clone, Default)]
+struct Paths {
+    /// Keys from the root on, [`EACH`] for the elements of an array.
+    paths: Vec<Vec<String>>,
+    /// All keys in one pass, where there are several and the processor can.
+    together: Option<packed::Searcher>,
+    apart: Vec<memmem::Finder<'static>>,
 }
 
 impl Hold {
@@ -54,28 +57,25 @@ impl Hold {
     /// Also items that have something at one of `paths`: more than null, an empty text, object or array.
     #[must_use]
     pub fn at_paths(self, paths: Vec<Vec<String>>) -> Self {
-        let paths = paths.into_iter().map(|segments| {
-            let last = segments.iter().rev().find(|segment| *segment != EACH);
-            let mut quoted = Vec::new();
-            text::encode(last.map_or("", String::as_str), &mut quoted);
-            Path { segments, last_key: memmem::Finder::new(&quoted).into_owned() }
-        });
-        Self { paths: paths.collect(), ..self }
+        let last_keys = || paths.iter().map(|path| last_key(path));
+        let together = if paths.len() > 1 { packed::Searcher::new(last_keys()) } else { None };
+        let apart = last_keys().map(|key| memmem::Finder::new(&key).into_owned()).collect();
+        Self { paths: Paths { paths, together, apart }, ..self }
     }
 
     /// Whether it can't hold anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.everything && self.namespaces.is_empty() && self.names.is_empty() && self.paths.is_empty()
+        !self.everything && self.namespaces.is_empty() && self.names.is_empty() && self.paths.paths.is_empty()
     }
 
-    /// Whether an item is held; `source` is well-formed JSON, in which keys may be spelled with escapes or not.
+    /// Whether an item is held; `source` is well-formed JSON, whose keys are spelled as plainly as can be unless said otherwise.
     #[must_use]
-    pub fn holds(&self, item: &ItemFields<'_>, source: &[u8], has_escaped_keys: bool) -> bool {
+    pub fn holds(&self, item: &ItemFields<'_>, source: &[u8], has_veiled_keys: bool) -> bool {
         self.everything
             || self.namespaces.contains(item.namespace)
             || (!self.names.is_empty() && self.names.contains(&full_name(item)))
-            || self.paths.iter().any(|path| path.leads_somewhere(source, has_escaped_keys))
+            || self.paths.lead_somewhere(source, has_veiled_keys)
     }
 }
 
@@ -83,9 +83,24 @@ fn full_name(item: &ItemFields<'_>) -> String {
     if item.namespace.is_empty() { item.name.to_owned() } else { format!("{}/{}", item.namespace, item.name) }
 }
 
-impl Path {
-    fn leads_somewhere(&self, source: &[u8], has_escaped_keys: bool) -> bool {
-        (has_escaped_keys || self.last_key.find(source).is_some()) && leads_somewhere(source, &self.segments)
+/// The last key of a path as it is spelled without escapes.
+fn last_key(path: &[String]) -> Vec<u8> {
+    let last = path.iter().rev().find(|segment| *segment != EACH);
+    let mut quoted = Vec::new();
+    text::encode(last.map_or("", String::as_str), &mut quoted);
+    quoted
+}
+
+impl Paths {
+    fn lead_somewhere(&self, source: &[u8], has_veiled_keys: bool) -> bool {
+        (has_veiled_keys || self.has_last_key(source)) && self.paths.iter().any(|path| leads_somewhere(source, path))
+    }
+
+    fn has_last_key(&self, source: &[u8]) -> bool {
+        match &self.together {
+            Some(searcher) => searcher.find(source).is_some(),
+            None => self.apart.iter().any(|finder| finder.find(source).is_some()),
+        }
     }
 }
 

@@ -130,7 +130,7 @@ impl Item<'_> {
     /// Whether `hold` names it.
     #[must_use]
     pub fn is_held_by(&self, hold: &Hold) -> bool {
-        !hold.is_empty() && hold.holds(&self.fields(), self.source, self.tape.has_escaped_keys())
+        hold.holds(&self.fields(), self.source, self.tape.has_veiled_keys())
     }
 
     /// Append its canonical JSON to `out`.

@@ -161,6 +161,8 @@ pub struct Page {
     run: NamespaceRun,
     reader: ItemReader,
     tape: Tape,
+    /// Whether any item may be held.
+    holds: bool,
     waiting: VecDeque<Waiting>,
     summary: PageSummary,
     failed: Option<EngineError>,
@@ -170,6 +172,7 @@ impl Page {
     /// A page of which nothing has been read.
     #[must_use]
     pub fn new(spec: PageSpec) -> Self {
+        let holds = !spec.hold.is_empty();
         Self {
             spec,
             expected: Expected::List,
@@ -183,6 +186,7 @@ impl Page {
             run: NamespaceRun::default(),
             reader: ItemReader::default(),
             tape: Tape::default(),
+            holds,
             waiting: VecDeque::new(),
             summary: PageSummary::default(),
             failed: None,
@@ -476,7 +480,7 @@ impl Page {
             note_refused(summary, refusal, &fields, offset);
             return Ok(());
         }
-        let is_held = item.is_held_by(&self.spec.hold);
+        let is_held = self.holds && item.is_held_by(&self.spec.hold);
         if is_held || !self.waiting.is_empty() {
             // Whether an item was seen is asked again when its turn comes: held ones before it may pull it in.
             if let Some(reason) = self.spec.filter.skip_held(&fields, sink.seen()) {

@@ -89,6 +89,26 @@ fn an_item_is_held_where_a_path_leads_to_something() {
 }
 
 #[test]
+fn keys_count_by_their_characters_however_they_are_spelled() {
+    let hold =
+        at(&[&["metadata", "annotations", "hook.backup.velero.io/command"], &["metadata", "annotations", "a\"b\n"]]);
+    for (annotations, expected) in [
+        (r#"{"hook.backup.velero.io/command":"x"}"#, true),
+        (r#"{"hook.backup.velero.io\/command":"x"}"#, true),
+        (r#"{"k:{\"x\"}":"","h\u006fok.backup.velero.io/command":"x"}"#, true),
+        (r#"{"a\"b\n":"x"}"#, true),
+        (r#"{"a\u0022b\u000A":"x"}"#, true),
+        (r#"{"k:{\"hook.backup.velero.io/command\"}":"x"}"#, false),
+        (r#"{"hook.backup.velero.io/command\u0000":"x"}"#, false),
+        (r#"{"\\u0068ook.backup.velero.io/command":"x"}"#, false),
+    ] {
+        let item = format!(r#"{{"metadata":{{"name":"a","annotations":{annotations}}}}}"#);
+        let spec = PageSpec { hold: hold.clone(), ..PageSpec::new("v1", "Pod") };
+        assert_eq!(read(&spec, &list(&[item]), 1 << 20).1.held_count == 1, expected, "{annotations}");
+    }
+}
+
+#[test]
 fn an_item_is_held_by_its_name_its_namespace_or_its_kind() {
     for (hold, expected) in [
         (Hold::everything(), true),

@@ -37,7 +37,8 @@ class _Body:
 class RecordedCluster:
     """What `Client` promises, for reading; `asked` has the requests. A list that was empty was not recorded.
 
-    `refused` are paths that are answered with 403, `more` are items beside the recorded ones, by path.
+    `refused` are paths that are answered with 403, `more` are items beside the recorded ones, by path. Real servers
+    do not count what a selector selects.
     """
 
     server = "https://recorded.example.com"
@@ -50,10 +51,12 @@ class RecordedCluster:
         *,
         refused: frozenset[str] = frozenset(),
         more: Mapping[str, list[dict[str, Any]]] | None = None,
+        counts_selected: bool = True,
     ) -> None:
         self._folder = folder
         self._refused = refused
         self._more = dict(more or {})
+        self._counts_selected = counts_selected
         self._bodies: dict[tuple[str, str, str, bool], bytes] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
 
@@ -100,5 +103,7 @@ class RecordedCluster:
         given = found[:1] if is_probe else found
         metadata: dict[str, Any] = {"resourceVersion": _REVISION}
         if len(given) < len(found):
-            metadata |= {"continue": "more", "remainingItemCount": len(found) - len(given)}
+            metadata["continue"] = "more"
+            if self._counts_selected or not label_selector:
+                metadata["remainingItemCount"] = len(found) - len(given)
         return json.dumps({"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": given}).encode()

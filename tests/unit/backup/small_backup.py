@@ -108,7 +108,9 @@ def _list(sink: PageIntake, resource: ApiResource, body: bytes) -> CollectedList
     sink.fed()
     summary = page.finish()
     sink.finished(request, summary)
-    return CollectedList(request, spans=[Span("7")], item_count=summary.written_count + held_count, page_count=1)
+    collected = CollectedList(request, spans=[Span("7")], item_count=summary.written_count + held_count, page_count=1)
+    collected.add_left_out(summary.skipped, refused_count=summary.refused_count)
+    return collected
 
 
 def _prepared() -> Prepared:

@@ -7,11 +7,13 @@ import tarfile
 import threading
 from collections import Counter
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pinnace.actions import registry
+from pinnace.actions.protocol import ActionContext, ActionResult, ResourceIdentifier, ResourceSelector
 from pinnace.backup import run
 from pinnace.backup.progress import Observer
 from pinnace.store.backup_store import BackupStore
@@ -181,6 +183,38 @@ def test_what_may_not_be_read_is_an_error_of_what_needs_it(tmp_path: Path) -> No
     assert "serviceaccounts/golden-a/web" in found
     assert outcome.backup.status.phase == "PartiallyFailed"
     assert {error[0] for error in errors} == {of_item, "Error preparing a backup item action"}
+
+
+class Foreign:
+    """An action of somebody else: changes each ConfigMap, and names one of a namespace that is not included."""
+
+    name = "example.com/foreign"
+    applies_to = ResourceSelector(included_resources=("configmaps",))
+
+    def __init__(self, _: ActionContext) -> None:
+        pass
+
+    def execute(self, item: dict[str, Any], backup: Backup) -> ActionResult:
+        item["metadata"]["annotations"] = {"seen-by": backup.name}
+        other = ResourceIdentifier("configmaps", "golden-b", "kube-root-ca.crt")
+        return ActionResult(item, additional_items=[other], must_include=True, item_changed=True)
+
+
+def test_an_action_of_an_installed_package_takes_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found_entry_point = SimpleNamespace(name="foreign", value="foreign:Foreign", load=lambda: Foreign)
+    monkeypatch.setattr(registry, "entry_points", lambda **_: [found_entry_point])
+    found, _, outcome = made(
+        tmp_path, included_namespaces=("golden-a",), included_namespace_scoped_resources=("configmaps",)
+    )
+    of_kind = [name for name in found if name.startswith("configmaps/")]
+    assert of_kind[0] == "configmaps/golden-b/kube-root-ca.crt"
+    assert "configmaps/golden-a/kube-root-ca.crt" in of_kind
+    with tarfile.open(tmp_path / "backups" / "b" / "b.tar.gz") as tar:
+        items = [json.load(tar.extractfile(path)) for path in tar.getnames() if "/configmaps/names" in path]  # type: ignore[arg-type]
+    assert {item["metadata"]["annotations"]["seen-by"] for item in items} == {"b"}
+    assert (len(items), outcome.results.entries()) == (len(of_kind), [])
+    # A Namespace comes with what its lists had, not with what is pulled in from it.
+    assert [name for name in found if name.startswith("namespaces/")] == ["namespaces/golden-a"]
 
 
 class Totals(Observer):

@@ -61,7 +61,7 @@ class World:
     def expect_additional(self) -> None:
         self.seen.append("one more")
 
-    def add_item(self, resource: ApiResource, item: bytes, *, namespace: str) -> None:
+    def add_item(self, resource: ApiResource, item: bytes) -> None:
         if self.write_error is not None:
             raise self.write_error
         name = json.loads(item)["metadata"]["name"]

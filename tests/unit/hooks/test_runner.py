@@ -125,7 +125,7 @@ def test_the_error_names_the_pod_and_its_log_line_the_hook() -> None:
     run("pre", pod())
     [entry] = run.results.entries()
     fields = {
-        "hookSource": "backupSpec", "hookType": "exec", "hookPhase": "pre", "hookName": "h", "hookContainer": "",
+        "hookSource": "backupSpec", "hookType": "exec", "hookPhase": "pre", "hookName": "h", "hookContainer": "db",
         "hookCommand": "[a]", "hookOnError": "Fail", "hookTimeout": "30s",
     }  # fmt: skip
     error = "pre hook h: exec shop/db-0: forbidden"

@@ -1,9 +1,12 @@
 """`spec.hooks` is read in Velero's spelling; what can't be read is a sentence that names the field."""
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pinnace.errors import UsageError
 from pinnace.velero.hook_spec import check_known_fields, hook_errors, resource_hooks
@@ -56,6 +59,7 @@ def test_every_field_is_read() -> None:
     )
     assert list(hook_errors(document)) == []
     check_known_fields(document)
+    check_known_fields({"resources": [None, {"name": "e", "pre": [None, {}]}]})
 
 
 @pytest.mark.parametrize("nothing", [None, {}, {"resources": None}, {"resources": []}])
@@ -109,4 +113,25 @@ def test_what_can_not_be_read_is_named(document: Any, error: str) -> None:
 )
 def test_a_field_that_velero_does_not_have_is_refused_in_what_people_write(document: Any, field: str) -> None:
     with pytest.raises(UsageError, match=f"^{re.escape(field)}: no such field of a Backup"):
+        check_known_fields(document)
+
+
+_LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=4) | st.sampled_from(["1s", "Fail", "a"])
+_KEYS = st.sampled_from(
+    ["resources", "name", "includedNamespaces", "labelSelector", "matchLabels", "matchExpressions", "pre", "post",
+     "exec", "command", "container", "onError", "timeout", "key", "operator", "values"]
+)  # fmt: skip
+_DOCUMENTS = st.recursive(
+    _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4), max_leaves=12
+)
+
+
+@given(_DOCUMENTS | st.fixed_dictionaries({"resources": st.lists(st.dictionaries(_KEYS, _DOCUMENTS), max_size=2)}))
+def test_whatever_stands_there_is_read_or_named_by_its_field(document: Any) -> None:
+    errors = list(hook_errors(document))
+    assert all(error.startswith("spec.hooks") for error in errors)
+    if not errors:
+        for entry in resource_hooks(document):
+            entry.matches(namespace="shop", labels={"app": "db"})
+    with suppress(UsageError):
         check_known_fields(document)

@@ -232,7 +232,7 @@ impl<'a, L: Lanes> Parser<'a, L> {
         let raw = &self.bytes[entry.key_start as usize + 1..entry.key_end as usize - 1];
         let start = self.tape.added.len();
         text::decode_into(raw, &mut self.tape.added);
-        self.tape.has_escaped_keys = true;
+        self.tape.has_veiled_keys |= is_veiled(raw);
         self.name_decoded_key(entry, start);
     }
 
@@ -446,6 +446,18 @@ fn is_given(place: Place) -> bool {
         Place::Missing | Place::Other => false,
         Place::Text(start, end) => end - start > 2,
     }
+}
+
+/// Whether plain characters are spelled as escapes. Keys of `managedFields` have quotes, which are not.
+fn is_veiled(raw: &[u8]) -> bool {
+    let mut rest = raw;
+    while let Some(place) = rest.iter().position(|&byte| byte == b'\\') {
+        if matches!(rest.get(place + 1), Some(b'u' | b'/')) {
+            return true;
+        }
+        rest = rest.get(place + 2..).unwrap_or_default();
+    }
+    false
 }
 
 fn key_bytes<'a>(tape: &Tape, entry: &Entry, bytes: &'a [u8]) -> Cow<'a, [u8]> {

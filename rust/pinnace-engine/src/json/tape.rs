@@ -144,7 +144,7 @@ pub struct Tape {
     pub(super) entries: Vec<Entry>,
     pub(super) added: Vec<u8>,
     pub(super) decoded_keys: Vec<(u32, u32)>,
-    pub(super) has_escaped_keys: bool,
+    pub(super) has_veiled_keys: bool,
     pub(super) fields: Fields,
 }
 
@@ -168,7 +168,7 @@ impl Tape {
         self.entries.clear();
         self.added.clear();
         self.decoded_keys.clear();
-        self.has_escaped_keys = false;
+        self.has_veiled_keys = false;
         self.fields = Fields::default();
         parse::parse(self, bytes, options)
     }
@@ -185,10 +185,10 @@ impl Tape {
         }
     }
 
-    /// Whether a key of the source is spelled with an escape, so that a search for its characters may miss it.
+    /// Whether plain characters of a key are spelled as escapes, so that a search for them may miss it.
     #[must_use]
-    pub fn has_escaped_keys(&self) -> bool {
-        self.has_escaped_keys
+    pub fn has_veiled_keys(&self) -> bool {
+        self.has_veiled_keys
     }
 
     /// What was noticed in passing.

@@ -1,0 +1,95 @@
+"""The flags that choose what is backed up, and from which cluster: those of `velero backup create`, said once."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from pinnace.cli.options import CLUSTER, FILTERS
+
+__all__ = [
+    "BACKUP",
+    "ClusterResources",
+    "Consistency",
+    "Context",
+    "ExcludeClusterScoped",
+    "ExcludeNamespaceScoped",
+    "ExcludeNamespaces",
+    "ExcludeResources",
+    "FromFile",
+    "IncludeClusterScoped",
+    "IncludeNamespaceScoped",
+    "IncludeNamespaces",
+    "IncludeResources",
+    "Kubeconfig",
+    "OrSelector",
+    "OrderedResources",
+    "Selector",
+]
+
+BACKUP = "Backup"
+
+
+def _names(what: str, example: str) -> Any:
+    return typer.Option(rich_help_panel=FILTERS, metavar="NAMES", help=f"{what}, as {example}. Globs; repeatable.")
+
+
+IncludeNamespaces = Annotated[list[str] | None, _names("Only items of these namespaces", "'shop-*'")]
+ExcludeNamespaces = Annotated[list[str] | None, _names("No items of these", "kube-system")]
+IncludeResources = Annotated[
+    list[str] | None,
+    _names("Only these kinds, by any name that kubectl knows", "pods,deploy,boats.harbour.example"),
+]
+ExcludeResources = Annotated[list[str] | None, _names("None of these kinds", "events,leases")]
+IncludeClusterScoped = Annotated[
+    list[str] | None, _names("Of the cluster-scoped kinds these", "storageclasses,customresourcedefinitions")
+]
+ExcludeClusterScoped = Annotated[list[str] | None, _names("Of the cluster-scoped kinds none of these", "nodes")]
+IncludeNamespaceScoped = Annotated[list[str] | None, _names("Of the namespaced kinds only these", "configmaps,secrets")]
+ExcludeNamespaceScoped = Annotated[list[str] | None, _names("Of the namespaced kinds none of these", "events")]
+ClusterResources = Annotated[
+    bool | None,
+    typer.Option(
+        "--include-cluster-resources/--no-include-cluster-resources",
+        rich_help_panel=FILTERS,
+        help="All cluster-scoped kinds, or none; without it those that belong to what is backed up.",
+    ),
+]
+Selector = Annotated[
+    str,
+    typer.Option(
+        "--selector",
+        "-l",
+        rich_help_panel=FILTERS,
+        help="Labels that items must have, as app=web,tier!=db,env in (a,b),!old.",
+    ),
+]
+OrSelector = Annotated[
+    str,
+    typer.Option(
+        rich_help_panel=FILTERS, help="Selectors of which one must match, as 'app=web or tier in (db,cache)'."
+    ),
+]
+OrderedResources = Annotated[
+    str,
+    typer.Option(rich_help_panel=FILTERS, help="Items to take first, as 'pods=shop/db-0,shop/db-1;nodes=a'."),
+]
+FromFile = Annotated[
+    Path | None,
+    typer.Option(
+        rich_help_panel=BACKUP,
+        help="A Backup manifest (YAML or JSON) whose spec is taken, as nightly.yaml; no filter flags then.",
+    ),
+]
+Kubeconfig = Annotated[
+    Path | None,
+    typer.Option(rich_help_panel=CLUSTER, help="As kubectl's, else KUBECONFIG, ~/.kube/config or the pod's."),
+]
+Context = Annotated[str | None, typer.Option(rich_help_panel=CLUSTER, help="As kubectl's: a context's name.")]
+Consistency = Annotated[
+    Literal["revision", "kind"],
+    typer.Option(
+        rich_help_panel=CLUSTER,
+        help="revision: every kind at one resourceVersion, where the server allows it; kind: each in itself.",
+    ),
+]
