@@ -5,7 +5,6 @@ from importlib.metadata import entry_points
 
 from pinnace.errors import VolumeError
 from pinnace.velero.locations import canonical_provider
-from pinnace.volumes import aws_ebs
 from pinnace.volumes.snapshotter import ENTRY_POINT_GROUP, SnapshotterConfig, VolumeSnapshotter
 
 __all__ = ["known_providers", "load_snapshotter"]
@@ -14,6 +13,8 @@ Factory = Callable[[SnapshotterConfig], VolumeSnapshotter]
 
 
 def _aws(config: SnapshotterConfig) -> VolumeSnapshotter:
+    from pinnace.volumes import aws_ebs
+
     return aws_ebs.EbsSnapshotter(
         config.config, location_name=config.location_name, credentials_file=config.credentials_file
     )

@@ -197,9 +197,11 @@ def test_the_filters_of_a_policy_are_put_under_the_specs(tmp_path: Path) -> None
     filters = "{excludedNamespaceScopedResources: [cm], excludedClusterScopedResources: [pv]}"
     policy = f"version: v1\nincludeExcludePolicy: {filters}"
     world._more["/api/v1/namespaces/velero/configmaps"][0]["data"]["policy"] = policy
+    for kind in ("configmaps", "secrets"):
+        world._more[f"/api/v1/{kind}"] = [{"metadata": {"name": "one", "namespace": "golden-a", "uid": kind}}]
     outcome = made(tmp_path, world, resourcePolicy={"kind": "configmap", "name": "rules"})
     kinds = {collected.request.resource.group_resource for collected in outcome.lists}
-    assert ("configmaps" in kinds, "persistentvolumes" in kinds, "pods" in kinds) == (False, True, True)
+    assert ("configmaps" in kinds, "persistentvolumes" in kinds, "secrets" in kinds) == (False, True, True)
 
 
 @pytest.mark.parametrize("name", ["rules", "none"])
