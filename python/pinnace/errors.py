@@ -11,6 +11,7 @@ __all__ = [
     "AttemptLostError",
     "BackupExistsError",
     "BackupNotFoundError",
+    "BenchError",
     "ClusterError",
     "ConditionUnsupportedError",
     "EngineError",
@@ -214,6 +215,10 @@ class ItemNotFoundError(PinnaceError):
 
 class ClusterError(PinnaceError):
     """The local cluster could not be built, started or stopped."""
+
+
+class BenchError(PinnaceError):
+    """Something could not be measured."""
 
 
 class InstallError(PinnaceError):
