@@ -81,8 +81,12 @@ def claim(name: str, volume: str) -> dict[str, Any]:
     return item(name, spec={"volumeName": volume}, status={"phase": "Bound"})
 
 
-def test_a_backup_of_one_namespace_lists_namespaced_kinds_there_only_and_others_by_name(tmp_path: Path) -> None:
-    _, cluster, _ = made(tmp_path, included_namespaces=("golden-a",))
+def test_a_backup_of_one_of_200_namespaces_lists_namespaced_kinds_there_only_and_others_by_name(
+    tmp_path: Path,
+) -> None:
+    others = [item(f"other-{number}", namespace="", status={"phase": "Active"}) for number in range(200)]
+    cluster = RecordedCluster(GOLDEN / "cluster", more={"/api/v1/namespaces": others})
+    made(tmp_path, cluster=cluster, included_namespaces=("golden-a",))
     elsewhere = {path for path, _ in cluster.asked if "/namespaces/golden-a/" not in path}
     assert elsewhere == {_BINDINGS, _ROLES, _DEFINITIONS, _CLASSES, "/api/v1/persistentvolumes", "/api/v1/namespaces"}
     wanted = read_by_name(cluster)
