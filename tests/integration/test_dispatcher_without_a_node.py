@@ -165,11 +165,15 @@ def test_a_backup_becomes_a_job_and_its_end_is_recorded(stage: Stage, dispatcher
         ),
         ({"snapshotMoveData": True}, ["snapshotMoveData"]),
         (
+            {"resourcePolicy": {"kind": "configmap", "name": "gone"}},
+            ['ConfigMap with error configmaps "gone" not found'],
+        ),
+        (
             {"includedResources": ["pods"], "includedClusterScopedResources": ["nodes"], "storageLocation": "nowhere"},
             ["the default nowhere was not found", "They cannot be used together"],
         ),
     ],
-    ids=["location", "namespaces", "overlap", "resources", "selectors", "not ours", "all at once"],
+    ids=["location", "namespaces", "overlap", "resources", "selectors", "not ours", "no policy", "all at once"],
 )
 def test_a_spec_that_is_refused_says_why_and_makes_no_job(
     stage: Stage, name: str, spec: dict[str, Any], errors: list[str]
