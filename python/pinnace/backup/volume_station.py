@@ -99,9 +99,9 @@ class VolumeStation:
             self._claims.finish(back_up)
 
     def _back_up_claim(self, claim: Mapping[str, Any], *, results: Results, log: VeleroLog) -> bool:
-        if not self._begin(claim, results=results, log=log):
+        is_begun = self._begin(claim, results=results, log=log)
+        if self._claims is None or not is_begun:
             return True
-        assert self._claims is not None  # noqa: S101 - a snapshot was begun
         self._claims.defer(claim)
         return False
 
