@@ -2,13 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from pinnace.dispatcher import health
 from pinnace.dispatcher.controller import BackupController
+from pinnace.dispatcher.controllers import Controller
 from pinnace.dispatcher.installed_crd import read_installed_crd
 from pinnace.dispatcher.job import JobSettings
 from pinnace.dispatcher.location_controller import LocationController
@@ -60,8 +61,7 @@ class Dispatcher:
         self.metrics = Metrics()
         self._stopping = threading.Event()
         self._waits_for_crd = False
-        self._backups: BackupController | None = None
-        self._locations: LocationController | None = None
+        self._controllers: list[Controller] = []
 
     def run(self) -> None:
         """Work until a signal ends it as an exception; LeaseLostError where another one may lead now."""
@@ -84,10 +84,19 @@ class Dispatcher:
 
     def _work(self) -> None:
         """Start the controllers and stay, since the library takes the end of this call for the end of the work."""
-        settings, namespace = self._settings, self._settings.job.namespace
+        settings = self._settings
         crd = self._installed_crd()
         if crd is None:
             return
+        _log.info("leading as %s in namespace %s", settings.identity, settings.job.namespace)
+        for controller in self._made_controllers(crd):
+            controller.start()
+            self._controllers.append(controller)
+        self._stopping.wait()
+
+    def _made_controllers(self, crd: Mapping[str, Any]) -> Sequence[Controller]:
+        """In the order in which they start."""
+        settings, namespace = self._settings, self._settings.job.namespace
         locations = Locations(self._client, namespace=namespace)
         steps = Steps(
             self._client,
@@ -105,13 +114,13 @@ class Dispatcher:
             events=EventRecorder(self._client, namespace=namespace, component=_COMPONENT, host=settings.identity),
             clock=self._clock,
         )
-        self._locations = LocationController(
+        locations_controller = LocationController(
             locations,
             metrics=self.metrics,
             default_name=settings.defaults.storage_location,
             clock=self._clock,
         )
-        self._backups = BackupController(
+        backups = BackupController(
             self._client,
             steps,
             namespace=namespace,
@@ -119,10 +128,7 @@ class Dispatcher:
             knows_queue="Queued" in (known_phases(crd) or ("Queued",)),
             clock=self._clock,
         )
-        _log.info("leading as %s in namespace %s", settings.identity, namespace)
-        self._locations.start()
-        self._backups.start()
-        self._stopping.wait()
+        return (locations_controller, backups)
 
     def _installed_crd(self) -> Mapping[str, Any] | None:
         """What Backups are here, once it is known: an API server that has just started does not serve it at once.
@@ -143,12 +149,11 @@ class Dispatcher:
 
     def _stop(self) -> None:
         self._stopping.set()
-        for controller in (self._backups, self._locations):
-            if controller is not None:
-                controller.stop()
+        for controller in self._controllers:
+            controller.stop()
 
     def _is_alive(self) -> bool:
-        return all(controller is None or controller.alive for controller in (self._backups, self._locations))
+        return all(controller.alive for controller in self._controllers)
 
     def _is_ready(self) -> bool:
-        return not self._waits_for_crd and (self._backups is None or self._backups.synced)
+        return not self._waits_for_crd and all(controller.synced for controller in self._controllers)
