@@ -7,11 +7,11 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from pinnace.dispatcher.termination import Termination
+from pinnace.velero.schedule import schedule_name_of
 
 __all__ = ["Metrics"]
 
 _DURATION_BUCKETS = (60, 300, 600, 900, 1800, 3600, 7200, 10800, 14400)
-_SCHEDULE_LABEL = "velero.io/schedule-name"
 
 
 class Metrics:
@@ -52,15 +52,15 @@ class Metrics:
 
     def begun(self, backup: Mapping[str, Any]) -> None:
         """A Backup became InProgress."""
-        self._attempt.labels(_schedule(backup)).inc()
+        self._attempt.labels(schedule_name_of(backup)).inc()
 
     def refused(self, backup: Mapping[str, Any]) -> None:
         """A Backup became FailedValidation; Velero 1.9 never counts these."""
-        self._validation_failure.labels(_schedule(backup)).inc()
+        self._validation_failure.labels(schedule_name_of(backup)).inc()
 
     def ended(self, backup: Mapping[str, Any], termination: Termination) -> None:
         """A Backup reached its last phase; counted once, when its Job is recorded."""
-        schedule, status = _schedule(backup), backup.get("status") or {}
+        schedule, status = schedule_name_of(backup), backup.get("status") or {}
         phase = status.get("phase")
         counter = {"Completed": self._success, "PartiallyFailed": self._partial_failure}.get(str(phase), self._failure)
         counter.labels(schedule).inc()
@@ -91,7 +91,7 @@ class Metrics:
             count += 1
             status = backup.get("status") or {}
             if status.get("phase") == "Completed" and (times := _times(status)):
-                self._succeeded(_schedule(backup), times[1])
+                self._succeeded(schedule_name_of(backup), times[1])
         self._total.set(count)
 
     def location(self, name: str, *, is_available: bool) -> None:
@@ -114,10 +114,6 @@ class Metrics:
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(name, text, ["schedule"], registry=self.registry)
-
-
-def _schedule(backup: Mapping[str, Any]) -> str:
-    return str((backup["metadata"].get("labels") or {}).get(_SCHEDULE_LABEL, ""))
 
 
 def _times(status: Mapping[str, Any]) -> tuple[datetime, datetime] | None:

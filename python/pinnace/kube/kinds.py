@@ -6,6 +6,7 @@ __all__ = [
     "BACKUPS",
     "BACKUP_STORAGE_LOCATIONS",
     "CONFIG_MAPS",
+    "DELETE_BACKUP_REQUESTS",
     "EVENTS",
     "JOBS",
     "LEASES",
@@ -13,6 +14,7 @@ __all__ = [
     "PODS",
     "ROLES",
     "ROLE_BINDINGS",
+    "SCHEDULES",
     "SECRETS",
     "VOLUME_SNAPSHOT_LOCATIONS",
 ]
@@ -20,6 +22,8 @@ __all__ = [
 BACKUPS = Kind("velero.io/v1", "backups")
 BACKUP_STORAGE_LOCATIONS = Kind("velero.io/v1", "backupstoragelocations")
 VOLUME_SNAPSHOT_LOCATIONS = Kind("velero.io/v1", "volumesnapshotlocations")
+SCHEDULES = Kind("velero.io/v1", "schedules")
+DELETE_BACKUP_REQUESTS = Kind("velero.io/v1", "deletebackuprequests")
 JOBS = Kind("batch/v1", "jobs")
 PODS = Kind("v1", "pods")
 SECRETS = Kind("v1", "secrets")
