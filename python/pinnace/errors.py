@@ -12,6 +12,7 @@ __all__ = [
     "BackupNotFoundError",
     "ClusterError",
     "ConditionUnsupportedError",
+    "DownloadRefusedError",
     "EngineError",
     "InstallError",
     "InstalledCrdError",
@@ -23,6 +24,7 @@ __all__ = [
     "MalformedObjectError",
     "MalformedPageError",
     "ObjectExistsError",
+    "ObjectLockedError",
     "ObjectNotFoundError",
     "PinnaceError",
     "ServerUnreachableError",
@@ -148,6 +150,10 @@ class ObjectExistsError(StoreError):
     """A conditional create found the key taken."""
 
 
+class ObjectLockedError(StoreError):
+    """An object that object lock protects; nothing may be removed of its backup before that ends."""
+
+
 class BackupExistsError(PinnaceError):
     """A backup of that name is in the store; it is never overwritten."""
 
@@ -175,6 +181,15 @@ class LocationError(PinnaceError):
         self.location_name = location_name
         self.reason = reason
         super().__init__(f"BackupStorageLocation {location_name}: {reason}")
+
+
+class DownloadRefusedError(PinnaceError):
+    """A DownloadRequest for which there is no URL; `request_name` names it, the sentence says why."""
+
+    def __init__(self, *, request_name: str, reason: str) -> None:
+        self.request_name = request_name
+        self.reason = reason
+        super().__init__(f"DownloadRequest {request_name}: {reason}")
 
 
 class LeaseLostError(PinnaceError):

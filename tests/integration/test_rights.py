@@ -17,7 +17,9 @@ _BINDINGS = f"{_RBAC}/namespaces/velero/rolebindings"
 _JOBS = "/apis/batch/v1/namespaces/velero/jobs"
 
 _DISPATCHER: set[Rule] = {
-    ("get,list,patch,watch", "velero.io", "backups", ""),
+    ("delete,get,list,patch,watch", "velero.io", "backups", ""),
+    ("delete,get,list,patch,watch", "velero.io", "deletebackuprequests,downloadrequests,serverstatusrequests", ""),
+    ("delete,get,list,patch", "velero.io", "restores", ""),
     ("get,list,patch,watch", "velero.io", "backupstoragelocations,volumesnapshotlocations", ""),
     ("create,delete,get,list,patch,watch", "batch", "jobs", ""),
     ("get,list,watch", "", "pods", ""),
@@ -176,8 +178,8 @@ def test_a_backup_changes_nothing_and_opens_no_connection(
         ("POST", "/api/v1/namespaces/velero/pods", {}),
         ("POST", "/apis/batch/v1/namespaces/default/jobs", job()),
         ("POST", "/api/v1/namespaces/velero/serviceaccounts/pinnace-backup/token", {}),
-        ("DELETE", f"{_BACKUPS}/one", None),
         ("DELETE", "/apis/velero.io/v1/namespaces/velero/backupstoragelocations/any", None),
+        ("POST", "/apis/velero.io/v1/namespaces/velero/restores", {}),
         ("PATCH", "/apis/apps/v1/namespaces/velero/deployments/pinnace-dispatcher", {"spec": {"replicas": 2}}),
         ("POST", f"{_RBAC}/clusterroles", {**role("rights"), "kind": "ClusterRole"}),
         ("POST", f"{_RBAC}/namespaces/default/roles", role("rights", own_backup("one", "get"))),

@@ -10,12 +10,17 @@ from typing import Any
 from pinnace.dispatcher import health
 from pinnace.dispatcher.controller import BackupController
 from pinnace.dispatcher.controllers import Controller
+from pinnace.dispatcher.deletion_acts import DeletionActs
+from pinnace.dispatcher.deletion_controller import DeletionController
+from pinnace.dispatcher.download_requests import DownloadRequestController
 from pinnace.dispatcher.installed_crd import read_installed_crd
 from pinnace.dispatcher.job import JobSettings
 from pinnace.dispatcher.location_controller import LocationController
 from pinnace.dispatcher.locations import Locations
 from pinnace.dispatcher.metrics import Metrics
 from pinnace.dispatcher.requests import Requests
+from pinnace.dispatcher.server_status import ServerStatusController
+from pinnace.dispatcher.snapshot_removal import RefuseSnapshots
 from pinnace.dispatcher.steps import Steps
 from pinnace.errors import InstalledCrdError, KubeError, LeaseLostError
 from pinnace.kube.client import Client
@@ -98,6 +103,7 @@ class Dispatcher:
         """In the order in which they start."""
         settings, namespace = self._settings, self._settings.job.namespace
         locations = Locations(self._client, namespace=namespace)
+        events = EventRecorder(self._client, namespace=namespace, component=_COMPONENT, host=settings.identity)
         steps = Steps(
             self._client,
             settings=settings.job,
@@ -111,7 +117,7 @@ class Dispatcher:
             ),
             locations=locations,
             metrics=self.metrics,
-            events=EventRecorder(self._client, namespace=namespace, component=_COMPONENT, host=settings.identity),
+            events=events,
             clock=self._clock,
         )
         locations_controller = LocationController(
@@ -128,7 +134,25 @@ class Dispatcher:
             knows_queue="Queued" in (known_phases(crd) or ("Queued",)),
             clock=self._clock,
         )
-        return (locations_controller, backups)
+        return (locations_controller, backups, *self._serving_controllers(locations, events))
+
+    def _serving_controllers(self, locations: Locations, events: EventRecorder) -> Sequence[Controller]:
+        """Those that answer the requests of the `velero` CLI."""
+        client, namespace, clock = self._client, self._settings.job.namespace, self._clock
+        acts = DeletionActs(
+            client,
+            namespace=namespace,
+            locations=locations,
+            snapshots=RefuseSnapshots(),
+            metrics=self.metrics,
+            events=events,
+            clock=clock,
+        )
+        return (
+            DeletionController(client, acts, namespace=namespace, locations=locations, clock=clock),
+            DownloadRequestController(client, namespace=namespace, locations=locations, events=events, clock=clock),
+            ServerStatusController(client, namespace=namespace, clock=clock),
+        )
 
     def _installed_crd(self) -> Mapping[str, Any] | None:
         """What Backups are here, once it is known: an API server that has just started does not serve it at once.

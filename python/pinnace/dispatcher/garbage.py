@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pinnace.dispatcher.deletion_step import BACKUP_UID_LABEL
 from pinnace.dispatcher.retention_guard import kept_because
 from pinnace.velero.phase import phase_of
 
@@ -94,4 +95,4 @@ def _is_pending(backup: Mapping[str, Any], pending: Collection[tuple[str, str]])
 
 def _wanted(request: Mapping[str, Any]) -> tuple[str, str]:
     labels = request["metadata"].get("labels") or {}
-    return str((request.get("spec") or {}).get("backupName", "")), str(labels.get("velero.io/backup-uid", ""))
+    return str((request.get("spec") or {}).get("backupName", "")), str(labels.get(BACKUP_UID_LABEL, ""))

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pinnace.dispatcher.controllers import PeriodicController
+from pinnace.dispatcher.deletion_step import BACKUP_NAME_LABEL, BACKUP_UID_LABEL
 from pinnace.dispatcher.garbage import GC_FAILURE_LABEL, Collect, Keep, Refuse, Verdict, verdicts
 from pinnace.dispatcher.locations import Locations
+from pinnace.dispatcher.retention_guard import GUARD_ANNOTATION
 from pinnace.dispatcher.upkeep_metrics import UpkeepMetrics
 from pinnace.errors import KubeError
 from pinnace.kube.client import Client
@@ -98,7 +100,7 @@ class GarbageCollector(PeriodicController):
             case Refuse(backup, reason):
                 self._label(backup, reason)
             case Keep(backup, reason):
-                message = f"it has expired, but is kept: {reason}; annotate it with pinnace.io/retention-guard=off to let it go"
+                message = f"it has expired, but is kept: {reason}; annotation {GUARD_ANNOTATION}=off lets it go"
                 self._tell(backup, "KeptByRetentionGuard", message, warning=True)
 
     def _label(self, backup: Mapping[str, Any], reason: str | None) -> None:
@@ -120,7 +122,7 @@ class GarbageCollector(PeriodicController):
                 "kind": "DeleteBackupRequest",
                 "metadata": {
                     "generateName": f"{name}-",
-                    "labels": {"velero.io/backup-name": valid_name(name), "velero.io/backup-uid": uid},
+                    "labels": {BACKUP_NAME_LABEL: valid_name(name), BACKUP_UID_LABEL: uid},
                 },
                 "spec": {"backupName": name},
             }

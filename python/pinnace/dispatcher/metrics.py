@@ -26,6 +26,9 @@ class Metrics:
         self._partial_failure = self._counter("velero_backup_partial_failure", "Backups that ended as PartiallyFailed.")
         self._failure = self._counter("velero_backup_failure", "Backups that ended as Failed.")
         self._validation_failure = self._counter("velero_backup_validation_failure", "Backups whose spec was refused.")
+        self._deletion_attempt = self._counter("velero_backup_deletion_attempt", "Deletions that were begun.")
+        self._deletion_success = self._counter("velero_backup_deletion_success", "Backups that were deleted.")
+        self._deletion_failure = self._counter("velero_backup_deletion_failure", "Deletions that ended with errors.")
         self._warnings = self._counter("velero_backup_warning", "Warnings of all backups.")
         self._duration = Histogram(
             "velero_backup_duration_seconds", "From start to end, in seconds.", ["schedule"],
@@ -80,6 +83,18 @@ class Metrics:
         self._throttled.labels(schedule).inc(termination.throttled_count)
         self._job_attempts.labels("succeeded" if phase != "Failed" else "failed").inc()
 
+    def deletion_begun(self, backup: Mapping[str, Any]) -> None:
+        """A Backup became Deleting."""
+        self._deletion_attempt.labels(_schedule(backup)).inc()
+
+    def deleted(self, backup: Mapping[str, Any]) -> None:
+        """A Backup was deleted with all that it had."""
+        self._deletion_success.labels(_schedule(backup)).inc()
+
+    def deletion_failed(self, backup: Mapping[str, Any]) -> None:
+        """A deletion that had begun ended with errors."""
+        self._deletion_failure.labels(_schedule(backup)).inc()
+
     def retried(self) -> None:
         """An attempt ended and another is made."""
         self._job_attempts.labels("retried").inc()
@@ -101,7 +116,8 @@ class Metrics:
     def _begin_without_schedule(self) -> None:
         """Make the series that an alert compares with, as Velero does: nothing ended badly yet."""
         ends = (self._success, self._partial_failure, self._failure, self._validation_failure)
-        for family in (self._attempt, *ends, self._warnings, self._items, self._item_errors):
+        deletions = (self._deletion_attempt, self._deletion_success, self._deletion_failure)
+        for family in (self._attempt, *ends, *deletions, self._warnings, self._items, self._item_errors):
             family.labels("")
         self._last_status.labels("").set(1)
 

@@ -7,15 +7,18 @@ __all__ = [
     "BACKUP_STORAGE_LOCATIONS",
     "CONFIG_MAPS",
     "DELETE_BACKUP_REQUESTS",
+    "DOWNLOAD_REQUESTS",
     "EVENTS",
     "JOBS",
     "LEASES",
     "NAMESPACES",
     "PODS",
+    "RESTORES",
     "ROLES",
     "ROLE_BINDINGS",
     "SCHEDULES",
     "SECRETS",
+    "SERVER_STATUS_REQUESTS",
     "VOLUME_SNAPSHOT_LOCATIONS",
 ]
 
@@ -23,7 +26,10 @@ BACKUPS = Kind("velero.io/v1", "backups")
 BACKUP_STORAGE_LOCATIONS = Kind("velero.io/v1", "backupstoragelocations")
 VOLUME_SNAPSHOT_LOCATIONS = Kind("velero.io/v1", "volumesnapshotlocations")
 SCHEDULES = Kind("velero.io/v1", "schedules")
+RESTORES = Kind("velero.io/v1", "restores")
 DELETE_BACKUP_REQUESTS = Kind("velero.io/v1", "deletebackuprequests")
+DOWNLOAD_REQUESTS = Kind("velero.io/v1", "downloadrequests")
+SERVER_STATUS_REQUESTS = Kind("velero.io/v1", "serverstatusrequests")
 JOBS = Kind("batch/v1", "jobs")
 PODS = Kind("v1", "pods")
 SECRETS = Kind("v1", "secrets")

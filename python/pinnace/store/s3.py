@@ -3,12 +3,19 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pinnace import aws
-from pinnace.errors import ObjectExistsError, ObjectNotFoundError, StoreError, StoreUnavailableError
+from pinnace.errors import (
+    ObjectExistsError,
+    ObjectLockedError,
+    ObjectNotFoundError,
+    StoreError,
+    StoreUnavailableError,
+)
 from pinnace.store.multipart import MultipartWriter
 from pinnace.store.object_store import (
     WRITER_BUDGET_BYTES,
@@ -154,6 +161,25 @@ class S3Store:
         """Remove an object."""
         with self.explained("s3:DeleteObject", key), suppress(self.client.exceptions.NoSuchKey):
             self.client.delete_object(**self.target(key))
+
+    def check_unlocked(self, key: str) -> None:
+        """Ask for retention and legal hold: in a bucket with versions a delete would only hide what is locked."""
+        try:
+            with self.explained("s3:GetObject", key):
+                head = self.client.head_object(**self.target(key), **self.config.request_key)
+        except ObjectNotFoundError:
+            return
+        until, held = head.get("ObjectLockRetainUntilDate"), head.get("ObjectLockLegalHoldStatus") == "ON"
+        if held or (until is not None and until > datetime.now(UTC)):
+            lock = (
+                "a legal hold" if held else f"object lock ({head.get('ObjectLockMode', 'mode unknown')}) until {until}"
+            )
+            raise ObjectLockedError(
+                location=self.location,
+                action=f"delete {key}",
+                reason=f"it is protected by {lock}",
+                fix="delete the backup when that has ended",
+            )
 
     def uploads(self, prefix: str) -> Iterator[Upload]:
         """List unfinished multipart uploads."""
