@@ -12,6 +12,7 @@ from pinnace.dispatcher.next_step import MakeJob, Nothing, Observed, next_step
 from pinnace.dispatcher.queue_order import QueuePlace, queue_places
 from pinnace.dispatcher.steps import Steps
 from pinnace.kube.client import Client
+from pinnace.kube.informer import Informer
 from pinnace.kube.kinds import BACKUPS, JOBS, PODS
 from pinnace.velero.phase import phase_of
 
@@ -59,6 +60,11 @@ class BackupController(QueueController):
             client, PODS, namespace=namespace, on_change=self._dependent_changed, on_deleted=self._pod_deleted,
             label_selector=_POD_SELECTOR,
         )  # fmt: skip
+
+    @property
+    def copies(self) -> Informer:
+        """The copies of all Backups, for the other controllers to read: a namespace may hold many."""
+        return self._backups
 
     def changed(self, backup: Mapping[str, Any]) -> None:
         """A Backup that changed may be what others in the queue wait for."""

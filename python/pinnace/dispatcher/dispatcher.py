@@ -8,33 +8,48 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pinnace.dispatcher import health
+from pinnace.dispatcher.backup_sync import BackupSync
 from pinnace.dispatcher.controller import BackupController
 from pinnace.dispatcher.controllers import Controller
 from pinnace.dispatcher.deletion_acts import DeletionActs
 from pinnace.dispatcher.deletion_controller import DeletionController
 from pinnace.dispatcher.download_requests import DownloadRequestController
+from pinnace.dispatcher.garbage_collector import GarbageCollector
 from pinnace.dispatcher.installed_crd import read_installed_crd
 from pinnace.dispatcher.job import JobSettings
 from pinnace.dispatcher.location_controller import LocationController
 from pinnace.dispatcher.locations import Locations
 from pinnace.dispatcher.metrics import Metrics
 from pinnace.dispatcher.requests import Requests
+from pinnace.dispatcher.schedule_controller import ScheduleController
 from pinnace.dispatcher.server_status import ServerStatusController
 from pinnace.dispatcher.snapshot_removal import RefuseSnapshots
 from pinnace.dispatcher.steps import Steps
+from pinnace.dispatcher.upkeep_metrics import UpkeepMetrics
 from pinnace.errors import InstalledCrdError, KubeError, LeaseLostError
 from pinnace.kube.client import Client
 from pinnace.kube.events import EventRecorder
+from pinnace.kube.informer import Informer
 from pinnace.kube.leader_election import Candidate, lead
 from pinnace.velero.installed_crd import known_phases
 from pinnace.velero.server_defaults import ServerDefaults
 
-__all__ = ["Dispatcher", "DispatcherSettings"]
+__all__ = ["Dispatcher", "DispatcherSettings", "UpkeepSettings"]
 
 _LEASE_NAME = "pinnace-dispatcher"
 _COMPONENT = "pinnace-dispatcher"
 _CRD_LOOK_SECONDS = 2.0
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class UpkeepSettings:
+    """How backups come and go by themselves, with Velero's defaults; the guard is ours."""
+
+    backup_sync_period_seconds: float = 60.0
+    garbage_collection_seconds: float = 3600.0
+    schedule_skip_immediately: bool = False
+    retention_guard: bool = True
 
 
 @dataclass(frozen=True)
@@ -45,6 +60,7 @@ class DispatcherSettings:
     identity: str
     concurrent_backups: int = 1
     defaults: ServerDefaults = field(default_factory=ServerDefaults)
+    upkeep: UpkeepSettings = field(default_factory=UpkeepSettings)
     leader_election: bool = True
     health_port: int = 8081
     metrics_port: int = 8085
@@ -64,6 +80,7 @@ class Dispatcher:
         self._settings = settings
         self._clock = clock
         self.metrics = Metrics()
+        self._upkeep_metrics = UpkeepMetrics(self.metrics.registry)
         self._stopping = threading.Event()
         self._waits_for_crd = False
         self._controllers: list[Controller] = []
@@ -134,7 +151,12 @@ class Dispatcher:
             knows_queue="Queued" in (known_phases(crd) or ("Queued",)),
             clock=self._clock,
         )
-        return (locations_controller, backups, *self._serving_controllers(locations, events))
+        return (
+            locations_controller,
+            backups,
+            *self._serving_controllers(locations, events),
+            *self._upkeep_controllers(locations, events, backups.copies),
+        )
 
     def _serving_controllers(self, locations: Locations, events: EventRecorder) -> Sequence[Controller]:
         """Those that answer the requests of the `velero` CLI."""
@@ -153,6 +175,44 @@ class Dispatcher:
             DownloadRequestController(client, namespace=namespace, locations=locations, events=events, clock=clock),
             ServerStatusController(client, namespace=namespace, clock=clock),
         )
+
+    def _upkeep_controllers(
+        self, locations: Locations, events: EventRecorder, backups: Informer
+    ) -> Sequence[Controller]:
+        """Those by which backups come and go without anybody."""
+        client, namespace, upkeep = self._client, self._settings.job.namespace, self._settings.upkeep
+        metrics, clock = self._upkeep_metrics, self._clock
+        schedules = ScheduleController(
+            client,
+            namespace=namespace,
+            backups=backups,
+            skip_immediately=upkeep.schedule_skip_immediately,
+            metrics=metrics,
+            events=events,
+            clock=clock,
+        )
+        garbage = GarbageCollector(
+            client,
+            namespace=namespace,
+            backups=backups,
+            locations=locations,
+            frequency_seconds=upkeep.garbage_collection_seconds,
+            guard=upkeep.retention_guard,
+            metrics=metrics,
+            events=events,
+            clock=clock,
+        )
+        sync = BackupSync(
+            client,
+            namespace=namespace,
+            backups=backups,
+            locations=locations,
+            period_seconds=upkeep.backup_sync_period_seconds,
+            metrics=metrics,
+            events=events,
+            clock=clock,
+        )
+        return (schedules, garbage, sync)
 
     def _installed_crd(self) -> Mapping[str, Any] | None:
         """What Backups are here, once it is known: an API server that has just started does not serve it at once.

@@ -44,7 +44,7 @@ class GarbageCollector(PeriodicController):
         events: EventRecorder,
         clock: Callable[[], datetime],
     ) -> None:
-        super().__init__("garbage collection", look_seconds=min(_LOOK_SECONDS, frequency_seconds))
+        super().__init__("garbage collection", look_seconds=max(min(_LOOK_SECONDS, frequency_seconds), 1.0))
         self._copies = backups
         self._locations = locations
         self._frequency = timedelta(seconds=frequency_seconds)

@@ -85,15 +85,15 @@ class Metrics:
 
     def deletion_begun(self, backup: Mapping[str, Any]) -> None:
         """A Backup became Deleting."""
-        self._deletion_attempt.labels(_schedule(backup)).inc()
+        self._deletion_attempt.labels(schedule_name_of(backup)).inc()
 
     def deleted(self, backup: Mapping[str, Any]) -> None:
         """A Backup was deleted with all that it had."""
-        self._deletion_success.labels(_schedule(backup)).inc()
+        self._deletion_success.labels(schedule_name_of(backup)).inc()
 
     def deletion_failed(self, backup: Mapping[str, Any]) -> None:
         """A deletion that had begun ended with errors."""
-        self._deletion_failure.labels(_schedule(backup)).inc()
+        self._deletion_failure.labels(schedule_name_of(backup)).inc()
 
     def retried(self) -> None:
         """An attempt ended and another is made."""

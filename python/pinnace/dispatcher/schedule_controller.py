@@ -1,7 +1,7 @@
 """The Schedule controller: makes a Backup at each due time (schedule_controller.go); schedule_step decides."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from pinnace.dispatcher.upkeep_metrics import UpkeepMetrics
 from pinnace.errors import KubeError
 from pinnace.kube.client import Client
 from pinnace.kube.events import EventRecorder
+from pinnace.kube.informer import Informer
 from pinnace.kube.kinds import BACKUPS, SCHEDULES
 from pinnace.kube.objects import Objects
 from pinnace.velero.label import valid_name
@@ -31,7 +32,7 @@ class ScheduleController(QueueController):
         client: Client,
         *,
         namespace: str,
-        backups: Callable[[], Sequence[Mapping[str, Any]]],
+        backups: Informer,
         skip_immediately: bool,
         metrics: UpkeepMetrics,
         events: EventRecorder,
@@ -48,6 +49,11 @@ class ScheduleController(QueueController):
         self._objects = Objects(client, SCHEDULES, namespace=namespace)
         self._schedules = self.watch(client, SCHEDULES, namespace=namespace)
 
+    @property
+    def synced(self) -> bool:
+        """Whether the Backups are known, too: one that runs keeps the next waiting."""
+        return super().synced and self._copies.synced
+
     def reconcile(self, name: str) -> float | None:
         """Decide for one Schedule and do it."""
         schedule = self._schedules.get(name, namespace=self._namespace)
@@ -56,7 +62,7 @@ class ScheduleController(QueueController):
             return None
         observed = steps.Observed(
             schedule=schedule,
-            backups=[backup for backup in self._copies() if schedule_name_of(backup) == valid_name(name)],
+            backups=[backup for backup in self._copies.list() if schedule_name_of(backup) == valid_name(name)],
             now=self._clock(),
             skip_immediately=self._skip_immediately,
         )

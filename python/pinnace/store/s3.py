@@ -33,7 +33,7 @@ from pinnace.velero.object_store_layout import normalize_prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, ListObjectsV2OutputTypeDef
 
 __all__ = ["S3Store"]
 
@@ -141,21 +141,30 @@ class S3Store:
     def list_directories(self, prefix: str) -> Iterator[str]:
         """Name the common prefixes below a prefix; held at once, since S3 sorts `a-b/` before `a/`."""
         root = self._prefix + check_directory_prefix(prefix)
-        with self.explained("s3:ListBucket"):
-            pages = self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=root, Delimiter="/"
-            )
-            names = [common["Prefix"][len(root) : -1] for page in pages for common in page.get("CommonPrefixes", ())]
+        pages = self._pages(root, Delimiter="/")
+        names = [common["Prefix"][len(root) : -1] for page in pages for common in page.get("CommonPrefixes", ())]
         return iter(sorted(names))
 
     def list_keys(self, prefix: str) -> Iterator[ObjectInfo]:
         """List objects; what consoles put there to show a folder (`backups/`) is none."""
-        root = self._prefix + check_directory_prefix(prefix)
+        for page in self._pages(self._prefix + check_directory_prefix(prefix)):
+            for entry in page.get("Contents", ()):
+                if is_key(key := entry["Key"][len(self._prefix) :]):
+                    yield ObjectInfo(key, entry["Size"], entry["LastModified"])
+
+    def _pages(self, root: str, **options: Any) -> Iterator["ListObjectsV2OutputTypeDef"]:
+        """List in pages; a listing that is cut off must not look like a short one: what is not in it counts as gone."""
         with self.explained("s3:ListBucket"):
-            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=root):
-                for entry in page.get("Contents", ()):
-                    if is_key(key := entry["Key"][len(self._prefix) :]):
-                        yield ObjectInfo(key, entry["Size"], entry["LastModified"])
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=root, **options)
+            for page in pages:
+                if page.get("IsTruncated") and not page.get("NextContinuationToken"):
+                    raise StoreError(
+                        location=self.location,
+                        action="s3:ListBucket",
+                        reason="the listing is cut off: the server says that there is more, and not where it goes on",
+                        fix="use a server that pages its listings",
+                    )
+                yield page
 
     def delete(self, key: str) -> None:
         """Remove an object."""
