@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from pinnace.dispatcher import sync_plan
-from pinnace.dispatcher.controllers import PeriodicController
+from pinnace.dispatcher.controllers import Copies, PeriodicController
 from pinnace.dispatcher.location_status import is_sync_due
 from pinnace.dispatcher.locations import Locations
 from pinnace.dispatcher.upkeep_metrics import UpkeepMetrics
@@ -25,7 +25,6 @@ from pinnace.errors import (
 )
 from pinnace.kube.client import Client
 from pinnace.kube.events import EventRecorder
-from pinnace.kube.informer import Informer
 from pinnace.kube.kinds import BACKUPS, SCHEDULES
 from pinnace.kube.objects import Objects
 from pinnace.store.backup_store import BackupStore
@@ -53,7 +52,7 @@ class BackupSync(PeriodicController):
         client: Client,
         *,
         namespace: str,
-        backups: Informer,
+        backups: Copies,
         locations: Locations,
         period_seconds: float,
         metrics: UpkeepMetrics,

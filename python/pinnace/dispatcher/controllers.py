@@ -16,7 +16,7 @@ from pinnace.kube.client import Client
 from pinnace.kube.informer import Informer
 from pinnace.kube.objects import Kind
 
-__all__ = ["Controller", "PeriodicController", "QueueController"]
+__all__ = ["Controller", "Copies", "PeriodicController", "QueueController"]
 
 _SYNC_SECONDS = 0.2
 _log = logging.getLogger(__name__)
@@ -38,6 +38,17 @@ class Controller(Protocol):
     @property
     def alive(self) -> bool:
         """Whether its thread works."""
+
+
+class Copies(Protocol):
+    """What other controllers read of an informer: all objects of its kind, which may be a moment old."""
+
+    @property
+    def synced(self) -> bool:
+        """Whether the first list has come."""
+
+    def list(self) -> list[dict[str, Any]]:
+        """All copies."""
 
 
 class QueueController(ABC):

@@ -10,7 +10,7 @@ from typing import Any
 from pinnace.dispatcher import health
 from pinnace.dispatcher.backup_sync import BackupSync
 from pinnace.dispatcher.controller import BackupController
-from pinnace.dispatcher.controllers import Controller
+from pinnace.dispatcher.controllers import Controller, Copies
 from pinnace.dispatcher.deletion_acts import DeletionActs
 from pinnace.dispatcher.deletion_controller import DeletionController
 from pinnace.dispatcher.download_requests import DownloadRequestController
@@ -29,7 +29,6 @@ from pinnace.dispatcher.upkeep_metrics import UpkeepMetrics
 from pinnace.errors import InstalledCrdError, KubeError, LeaseLostError
 from pinnace.kube.client import Client
 from pinnace.kube.events import EventRecorder
-from pinnace.kube.informer import Informer
 from pinnace.kube.leader_election import Candidate, lead
 from pinnace.velero.installed_crd import known_phases
 from pinnace.velero.server_defaults import ServerDefaults
@@ -176,9 +175,7 @@ class Dispatcher:
             ServerStatusController(client, namespace=namespace, clock=clock),
         )
 
-    def _upkeep_controllers(
-        self, locations: Locations, events: EventRecorder, backups: Informer
-    ) -> Sequence[Controller]:
+    def _upkeep_controllers(self, locations: Locations, events: EventRecorder, backups: Copies) -> Sequence[Controller]:
         """Those by which backups come and go without anybody."""
         client, namespace, upkeep = self._client, self._settings.job.namespace, self._settings.upkeep
         metrics, clock = self._upkeep_metrics, self._clock

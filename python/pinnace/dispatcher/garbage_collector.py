@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from pinnace.dispatcher.controllers import PeriodicController
+from pinnace.dispatcher.controllers import Copies, PeriodicController
 from pinnace.dispatcher.deletion_step import BACKUP_NAME_LABEL, BACKUP_UID_LABEL
 from pinnace.dispatcher.garbage import GC_FAILURE_LABEL, Collect, Keep, Refuse, Verdict, verdicts
 from pinnace.dispatcher.locations import Locations
@@ -14,7 +14,6 @@ from pinnace.dispatcher.upkeep_metrics import UpkeepMetrics
 from pinnace.errors import KubeError
 from pinnace.kube.client import Client
 from pinnace.kube.events import EventRecorder
-from pinnace.kube.informer import Informer
 from pinnace.kube.kinds import BACKUPS, DELETE_BACKUP_REQUESTS, SCHEDULES
 from pinnace.kube.objects import Objects
 from pinnace.velero.label import valid_name
@@ -36,7 +35,7 @@ class GarbageCollector(PeriodicController):
         client: Client,
         *,
         namespace: str,
-        backups: Informer,
+        backups: Copies,
         locations: Locations,
         frequency_seconds: float,
         guard: bool,

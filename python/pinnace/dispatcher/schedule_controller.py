@@ -6,12 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from pinnace.dispatcher import schedule_step as steps
-from pinnace.dispatcher.controllers import QueueController
+from pinnace.dispatcher.controllers import Copies, QueueController
 from pinnace.dispatcher.upkeep_metrics import UpkeepMetrics
 from pinnace.errors import KubeError
 from pinnace.kube.client import Client
 from pinnace.kube.events import EventRecorder
-from pinnace.kube.informer import Informer
 from pinnace.kube.kinds import BACKUPS, SCHEDULES
 from pinnace.kube.objects import Objects
 from pinnace.velero.label import valid_name
@@ -32,7 +31,7 @@ class ScheduleController(QueueController):
         client: Client,
         *,
         namespace: str,
-        backups: Informer,
+        backups: Copies,
         skip_immediately: bool,
         metrics: UpkeepMetrics,
         events: EventRecorder,
