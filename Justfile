@@ -8,6 +8,9 @@ export PATH := venv / "bin:" + home_directory() / ".cargo/bin:/usr/local/go/bin:
 export CARGO_TARGET_DIR := env("CARGO_TARGET_DIR", cache / "cargo-target")
 export UV_PROJECT_ENVIRONMENT := venv
 
+# pytest-xdist: a file's tests in one process, in the order of tests/conftest.py
+grouped := "--dist loadgroup --no-loadscope-reorder"
+
 # `command -v` prints a line for each that it finds, and succeeds if it finds one
 isal_programs := "autoconf automake cc cmake libtoolize nasm"
 has_isal_programs := "test $(command -v " + isal_programs + " | wc -l) = $(wc -w <<< '" + isal_programs + "')"
@@ -87,7 +90,7 @@ rust: isal-tools
 # Tests against a real apiserver and a real S3 server
 [group('test')]
 integration: extension cluster-binaries
-    pytest -q tests/integration
+    pytest -q -n 3 {{grouped}} tests/integration
 
 # Tests with pods on a real kubelet and containerd; skipped with a reason where not root (PINNACE_E2E=require fails instead)
 [group('test')]
@@ -99,9 +102,14 @@ e2e: extension node-packages node-binaries
 e2e-thorough: extension node-packages node-binaries
     pytest -q tests/e2e
 
+# Both of these in one session of several processes, most of whose time is waiting
+[private]
+servers: extension cluster-binaries node-packages node-binaries
+    pytest -q -n 4 {{grouped}} tests/integration tests/e2e -m "not thorough"
+
 # Everything but the slow faults: linters, Rust, unit, faults, integration, end to end
 [group('test')]
-test: lint rust quick integration e2e
+test: lint rust quick servers
 
 # etcd and the control plane, built once from Go modules and cached
 [group('test')]

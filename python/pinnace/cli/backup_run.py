@@ -177,10 +177,12 @@ def _show_outcome(outcome: "Outcome", *, output: Output, seconds: float, locatio
 
 def _show_results(outcome: "Outcome") -> None:
     """Print errors and warnings to stderr, whatever goes to stdout; as JSON they were log lines already."""
+    from pinnace.cli import human
     from pinnace.cli.outcome import result_rows
 
     entries = outcome.results.entries()
     for severity in ("error", "warning"):
         print_rows(list(result_rows([entry for entry in entries if entry.severity == severity])), file=sys.stderr)
     if outcome.results.error_count:
-        print(f"the backup is there, but {outcome.results.error_count} errors say what it lacks", file=sys.stderr)
+        errors = human.counted(outcome.results.error_count, "error")
+        print(f"the backup is there, but not whole: {errors}, listed above", file=sys.stderr)
