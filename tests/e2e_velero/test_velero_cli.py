@@ -1,6 +1,7 @@
 """The real velero CLI against our dispatcher: what its users type, and what they then see."""
 
 import gzip
+import json
 import re
 import tarfile
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from pinnace.store.backup_store import BackupStore
 
 pytestmark = pytest.mark.usefixtures("credentials")
 
+_GOLDEN = Path(__file__).parents[1] / "golden" / "bucket" / "backups"
 _CREDENTIALS = f"[default]\naws_access_key_id={ACCESS_KEY}\naws_secret_access_key={SECRET_KEY}\n"
 
 
@@ -194,3 +196,29 @@ def test_delete_removes_it_everywhere(velero: Velero, stage: Stage, s3_server: S
     stage.wait(lambda: not [each for each in stage.objects(DELETE_BACKUP_REQUESTS).list()
                             if each["spec"]["backupName"] == "two"])  # fmt: skip
     assert "not found" in velero.run("backup", "get", "two", status=1)
+
+
+def test_a_backup_that_velero_made_is_served_and_deleted_too(
+    velero: Velero, stage: Stage, s3_server: SeaweedServer
+) -> None:
+    """The Backup as a sync creates it: with its status, under another uid, in a location of this cluster."""
+    name, folder = "golden-all", _GOLDEN / "golden-all"
+    stored = store_of(stage, s3_server, name)
+    for path in folder.iterdir():
+        stored.put(f"backups/{name}/{path.name}", path.read_bytes())
+    document = json.loads((folder / "velero-backup.json").read_text())
+    metadata = {key: document["metadata"].get(key) for key in ("name", "labels", "annotations")}
+    document |= {"metadata": {**metadata, "namespace": stage.namespace}}
+    document["spec"]["storageLocation"] = "default"
+    assert stage.objects(BACKUPS).create(document)
+    lines = lines_of(velero.run("backup", "describe", name, "--details"))
+    assert "Phase:  Completed" in lines
+    assert "- golden-a/web" in lines[lines.index("apps/v1/Deployment:") :]
+    assert "error" not in "".join(lines)
+    velero.run("backup", "download", name)
+    assert (velero.home / f"{name}-data.tar.gz").read_bytes() == (folder / f"{name}.tar.gz").read_bytes()
+    # Its log is not among the recorded objects: the CLI makes a sentence of the 404.
+    assert "not found" in velero.run("backup", "logs", name, status=1)
+    velero.run("backup", "delete", name, "--confirm")
+    stage.wait(lambda: stage.objects(BACKUPS).get(name) is None)
+    assert not stored.has_objects()

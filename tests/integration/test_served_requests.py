@@ -1,23 +1,29 @@
 """What the dispatcher answers to the requests of the `velero` CLI, by a real API server and a real bucket."""
 
+import json
+import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from command import PINNACE
 from integration.cluster_fixtures import TestedCluster
 from integration.dispatcher_process import Document, Stage, phase
 from integration.s3_fixtures import new_prefix, open_bucket
-from integration.s3_server import ACCESS_KEY, SECRET_KEY, SeaweedServer
+from integration.s3_server import ACCESS_KEY, READER, SECRET_KEY, SeaweedServer
 from integration.velero_kinds import apply_crds
-from pinnace.kube.kinds import DELETE_BACKUP_REQUESTS, DOWNLOAD_REQUESTS, RESTORES, SERVER_STATUS_REQUESTS
+from pinnace.cli.main import app
+from pinnace.kube.kinds import BACKUPS, DELETE_BACKUP_REQUESTS, DOWNLOAD_REQUESTS, RESTORES, SERVER_STATUS_REQUESTS
 from pinnace.kube.objects import Kind
 
 pytestmark = pytest.mark.usefixtures("credentials")
 
 _CREDENTIALS = f"[default]\naws_access_key_id={ACCESS_KEY}\naws_secret_access_key={SECRET_KEY}\n"
+_READERS = f"[default]\naws_access_key_id={READER}\naws_secret_access_key={READER}\n"
 _ENDED = {"phase": "Completed", "startTimestamp": "2026-01-01T12:00:00Z", "completionTimestamp": "2026-01-01T12:00:09Z"}
 _PUBLIC = "https://backups.example:8443"
 
@@ -158,3 +164,65 @@ def test_a_backup_is_deleted_when_it_is_asked_for_and_counted(stage: Stage) -> N
         'velero_backup_deletion_success_total{schedule=""} 1.0',
         'velero_backup_deletion_failure_total{schedule=""} 0.0',
     ]
+
+
+def command(stage: Stage, *arguments: str) -> Result:
+    """Run a command of ours as its users do, but in this process: starting one takes seconds."""
+    given = [*arguments, f"--kubeconfig={stage.kubeconfig}", f"--namespace={stage.namespace}"]
+    return CliRunner().invoke(app, given)
+
+
+def test_our_own_commands_do_the_same_as_veleros(stage: Stage) -> None:
+    """Created and followed to its end, while the test plays the Job; shown; deleted, and waited for."""
+    create_and_wait = [
+        *PINNACE, "backup", "create", "ours", "--include-namespaces=of-ours", "--storage-location=default", "--wait",
+        "-ojson", f"--kubeconfig={stage.kubeconfig}", f"--namespace={stage.namespace}",
+    ]  # fmt: skip
+    with subprocess.Popen(create_and_wait, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        stage.wait(lambda: stage.objects(BACKUPS).get("ours"))
+        pod = stage.new_pod("ours")
+        stage.run(pod)
+        stage.patch_backup("ours", progress={"totalItems": 7, "itemsBackedUp": 3})
+        stage.wait(lambda: stage.backup("ours")["status"]["progress"]["itemsBackedUp"] == 3)
+        assert process.stderr is not None
+        lines: list[str] = []
+        while not lines or "3 of 7 items" not in lines[-1]:
+            lines.append(process.stderr.readline())
+            assert lines[-1], lines
+        stage.complete("ours")
+        printed, _ = process.communicate(timeout=60)
+    assert "backup ours: InProgress\n" in lines
+    assert (process.returncode, json.loads(printed)["status"]["phase"]) == (0, "Completed")
+    stage.wait_until_recorded("ours")
+
+    again = command(stage, "backup", "create", "ours")
+    assert "has a Backup ours already" in str(again.exception)
+    watched = command(stage, "backup", "watch", "ours")
+    assert (watched.exit_code, watched.stdout.splitlines()[:3]) == (
+        0, ["backup    ours", "phase     Completed", "items     7"],
+    )  # fmt: skip
+    located = command(stage, "location", "get", "default")
+    assert located.stdout.splitlines()[1].split()[:2] == ["default", "aws"]
+    deleted = command(stage, "backup", "delete", "ours", "--confirm", "--wait")
+    assert (deleted.exit_code, deleted.stdout) == (0, 'Request to delete backup "ours" submitted successfully.\n')
+    assert stage.objects(BACKUPS).get("ours") is None
+    refused = command(stage, "backup", "delete", "lost", "--confirm", "--wait")
+    assert (refused.exit_code, refused.stderr) == (1, "backup lost: backup storage location not-there not found\n")
+    assert "no Backup nope; nothing was deleted" in str(command(stage, "backup", "delete", "nope").exception)
+
+
+def test_a_location_is_checked_with_its_own_credentials(stage: Stage) -> None:
+    """Everything works on this server; one who may only read is told what else a backup needs."""
+    checked = command(stage, "location", "check", "default", "-ojson")
+    assert {row["check"]: row["result"] for row in json.loads(checked.stdout)} == dict.fromkeys(
+        ("list", "put", "conditional create", "ranged read", "presigned URL", "multipart upload", "abort an upload",
+         "list uploads", "delete"), "works",
+    )  # fmt: skip
+    stage.write_secret("reader", _READERS)
+    stage.make_location("for-readers", credential={"name": "reader", "key": "cloud"})
+    checked = command(stage, "location", "check", "for-readers", "-ojson")
+    found = {row["check"]: (row["right"], row["result"], row["detail"]) for row in json.loads(checked.stdout)}
+    assert checked.exit_code == 1
+    assert found["list"] == ("s3:ListBucket", "works", "")
+    assert found["put"][:2] == ("s3:PutObject", "fails")
+    assert "grant s3:PutObject on the bucket to these credentials" in found["put"][2]
