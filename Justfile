@@ -8,6 +8,9 @@ export PATH := venv / "bin:" + home_directory() / ".cargo/bin:/usr/local/go/bin:
 export CARGO_TARGET_DIR := env("CARGO_TARGET_DIR", cache / "cargo-target")
 export UV_PROJECT_ENVIRONMENT := venv
 
+# pytest-xdist: a file's tests in one process, in the order of tests/conftest.py
+grouped := "--dist loadgroup --no-loadscope-reorder"
+
 # `command -v` prints a line for each that it finds, and succeeds if it finds one
 isal_programs := "autoconf automake cc cmake libtoolize nasm"
 has_isal_programs := "test $(command -v " + isal_programs + " | wc -l) = $(wc -w <<< '" + isal_programs + "')"
@@ -87,7 +90,7 @@ rust: isal-tools
 # Tests against a real apiserver and a real S3 server
 [group('test')]
 integration: extension cluster-binaries
-    pytest -q tests/integration
+    pytest -q -n 3 {{grouped}} tests/integration
 
 # Tests with pods on a real kubelet and containerd; skipped with a reason where not root (PINNACE_E2E=require fails instead)
 [group('test')]
@@ -99,9 +102,14 @@ e2e: extension node-packages node-binaries
 e2e-thorough: extension node-packages node-binaries
     pytest -q tests/e2e
 
+# Both of these in one session of several processes, most of whose time is waiting
+[private]
+servers: extension cluster-binaries node-packages node-binaries
+    pytest -q -n 4 {{grouped}} tests/integration tests/e2e -m "not thorough"
+
 # Everything but the slow faults: linters, Rust, unit, faults, integration, end to end
 [group('test')]
-test: lint rust quick integration e2e
+test: lint rust quick servers
 
 # etcd and the control plane, built once from Go modules and cached
 [group('test')]
@@ -124,6 +132,26 @@ node-packages:
 [private]
 node-binaries:
     @if [ "$(id -u)" = 0 ]; then python -m pinnace.cli.main cluster build --with-node; fi
+
+# The real velero CLI of k8s/cluster/velero/go.mod, built once and cached (5 minutes); a test tool, no part of pinnace
+[group('test')]
+velero-cli:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    version=$(sed -n 's|.*github.com/vmware-tanzu/velero \(v[0-9.]*\).*|\1|p' k8s/cluster/velero/go.mod)
+    program="{{cache}}/velero/$version/velero"
+    if [ -x "$program" ]; then exit 0; fi
+    echo "building velero $version into $program: once; about 5 minutes on 2 cores" >&2
+    mkdir -p "$(dirname "$program")"
+    stamp="github.com/vmware-tanzu/velero/pkg/buildinfo.Version=$version"
+    (cd k8s/cluster/velero && CGO_ENABLED=0 go build -p 2 -ldflags "-s -w -X $stamp" -o "$program.building" \
+        github.com/vmware-tanzu/velero/cmd/velero)
+    mv "$program.building" "$program"
+
+# The real velero CLI against our dispatcher on a real apiserver and a real S3 server
+[group('test')]
+velero: extension cluster-binaries velero-cli
+    pytest -q tests/e2e_velero
 
 # MB/s of the engine with one and two threads, beside Python and gzip -1, in one run
 [group('measure')]

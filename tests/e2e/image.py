@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from built_wheel import built_wheel
 from pinnace.cluster import folders
 
 __all__ = ["IMAGE", "archive", "missing_tools"]
@@ -50,7 +51,7 @@ def archive() -> Path:
     built = cache / f"pinnace-{_key([*_source_files(), base.name])}.tar"
     if not built.exists():
         print(f"building {built}")
-        _run([str(_ROOT / "just"), "wheel"])
+        built_wheel()
         with _storage(cache) as buildah:
             _build(buildah, base=base, built=built)
         _remove_old(cache)

@@ -33,9 +33,10 @@ class Answer:
 
 @dataclass
 class Asked:
-    """What came in: the paths in order, the headers beside them, and how many connections brought them."""
+    """What came in: the paths in order, headers and bodies beside them, and how many connections brought them."""
 
     paths: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     connections: int = 0
 
@@ -55,6 +56,7 @@ def _handler(next_answer: Callable[[str], Answer], asked: Asked) -> type[BaseHTT
 
         def do_GET(self) -> None:
             asked.paths.append(self.path)
+            asked.bodies.append(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
             asked.headers.append(dict(self.headers.items()))
             answer = next_answer(self.path)
             if answer.hold and answer.hold_after is None:
@@ -67,6 +69,8 @@ def _handler(next_answer: Callable[[str], Answer], asked: Asked) -> type[BaseHTT
             self._send_body(answer)
             if answer.cut_after is not None:
                 self.close_connection = True
+
+        do_PATCH = do_GET  # noqa: N815 - http.server looks for this name
 
         def _send_body(self, answer: Answer) -> None:
             try:

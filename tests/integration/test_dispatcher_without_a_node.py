@@ -289,7 +289,7 @@ def test_a_backup_that_was_committed_though_nobody_said_so_is_taken_from_the_buc
     status = stage.wait_for_phase(name, "PartiallyFailed")["status"]
     assert status == document["status"]
     told = last_event(stage, name, "PartiallyFailed")
-    assert told[2] == f"0 items, 2 errors: see `pinnace backup describe {name}`"
+    assert told[2] == f"0 items, errors: 2; see `pinnace backup describe {name}`"
 
 
 def test_a_job_that_completed_without_a_backup_in_the_bucket_is_a_failure(stage: Stage, name: str) -> None:

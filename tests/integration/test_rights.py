@@ -195,7 +195,7 @@ def test_the_dispatcher_can_do_nothing_else(
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        (_ROLES, role("more", own_backup("one", "delete"))),
+        (_ROLES, role("more", own_backup("one", "update"))),
         (_ROLES, role("more", {"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]})),
         (_ROLES, role("more", {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]})),
         (_BINDINGS, binding("more", to="cluster-admin", kind="ClusterRole")),

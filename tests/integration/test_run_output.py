@@ -26,14 +26,14 @@ def test_people_get_a_summary_and_the_errors_with_their_cause(arguments: tuple[s
         "Name", "Phase", "Items", "Kinds", "Archive", "Duration", "Consistency", "Errors", "Warnings", "Location",
     ]  # fmt: skip
     assert (words["Name"], words["Phase"], words["Errors"]) == ("b", "PartiallyFailed", "1")
-    assert re.fullmatch(r"revision [0-9]+(; 1 kinds in themselves: events)?", words["Consistency"])
+    assert re.fullmatch(r"revision [0-9]+(; each in itself: events)?", words["Consistency"])
     assert words["Location"] == f"folder {tmp_path}, backups/b/"
     lines = run.stderr.splitlines()
     assert re.fullmatch(r"backing up about [0-9,]+ items of [0-9]+ kinds in [0-9]+ lists", lines[0])
     assert re.split(r"  +", lines[-3]) == ["ERROR", "NAMESPACE", "NAME", "CAUSE"]
     assert lines[-2].startswith("broken.example.com/v1beta1  ")
     assert "Error getting API group" in lines[-2]
-    assert lines[-1] == "the backup is there, but 1 errors say what it lacks"
+    assert lines[-1] == "the backup is there, but not whole: 1 error, listed above"
 
 
 def test_programs_get_the_backup_alone_and_lines_that_are_json(arguments: tuple[str, ...], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from built_wheel import built_wheel
 from command import PINNACE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,12 +18,10 @@ COMMANDS = ["backup", "cluster", "install", "version"]
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of programs of a new environment that has only the wheel and what it requires."""
-    _run(str(ROOT / "just"), "wheel")
-    (wheel,) = (ROOT / "dist").glob(f"pinnace-*-cp311-abi3-manylinux_2_28_{_machine()}.whl")
     environment = tmp_path_factory.mktemp("wheel") / "venv"
     uv = str(Path(sys.executable).with_name("uv"))
     _run(uv, "venv", "--quiet", str(environment))
-    _run(uv, "pip", "install", "--quiet", f"--python={environment}/bin/python", str(wheel))
+    _run(uv, "pip", "install", "--quiet", f"--python={environment}/bin/python", str(built_wheel()))
     return environment / "bin"
 
 
@@ -48,10 +47,6 @@ def test_the_wheel_alone_says_that_the_local_cluster_needs_a_checkout(installed:
     done = subprocess.run([installed / "pinnace", "cluster", "build"], capture_output=True, check=False, text=True)
     assert done.returncode == 1
     assert "the local cluster needs a checkout of pinnace, not only the wheel" in done.stderr
-
-
-def _machine() -> str:
-    return subprocess.run(["uname", "-m"], capture_output=True, check=True, text=True).stdout.strip()
 
 
 def _run(*command: str) -> str:

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from pinnace import interruption
 from pinnace.backup.item_log import ItemLog
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.progress import Observer
@@ -78,6 +79,7 @@ class ArchiveSink:
 
     def fed(self) -> None:
         """Hand on what is ready; the store blocks while it is slower, and the listing waits with it."""
+        interruption.check()
         for take, writer in self._takes:
             if ready := take():
                 writer.write(ready)

@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from pinnace import interruption
 from pinnace.backup import documents
 from pinnace.backup.allocator import return_large_blocks
 from pinnace.backup.archive_sink import ArchiveSink
@@ -65,6 +66,7 @@ def run(
     return make(started, client=client, store=store, options=options, observer=observer, clock=clock)
 
 
+@interruption.deferred()
 def make(
     backup: Backup,
     *,

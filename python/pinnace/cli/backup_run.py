@@ -2,16 +2,34 @@
 
 import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from pinnace.cli.backup_options import (
+    Annotations,
+    ExcludeClusterScopedResources,
+    ExcludeNamespaces,
+    ExcludeNamespaceScopedResources,
+    ExcludeResources,
+    FromFile,
+    IncludeClusterResources,
+    IncludeClusterScopedResources,
+    IncludeNamespaces,
+    IncludeNamespaceScopedResources,
+    IncludeResources,
+    Labels,
+    OrderedResources,
+    OrSelector,
+    Selector,
+    Ttl,
+)
 from pinnace.cli.options import (
     CLUSTER,
-    FILTERS,
     OUTPUT,
+    Context,
     Format,
+    Kubeconfig,
     LogFormatOption,
     LogLevelOption,
     Name,
@@ -25,85 +43,28 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-BACKUP = "Backup"
-
-
-def _names(what: str, example: str) -> Any:
-    return typer.Option(rich_help_panel=FILTERS, metavar="NAMES", help=f"{what}, as {example}. Globs; repeatable.")
-
 
 def run(
     name: Name,
     store: StoreUrl = None,
-    include_namespaces: Annotated[list[str] | None, _names("Only items of these namespaces", "'shop-*'")] = None,
-    exclude_namespaces: Annotated[list[str] | None, _names("No items of these", "kube-system")] = None,
-    include_resources: Annotated[
-        list[str] | None,
-        _names("Only these kinds, by any name that kubectl knows", "pods,deploy,boats.harbour.example"),
-    ] = None,
-    exclude_resources: Annotated[list[str] | None, _names("None of these kinds", "events,leases")] = None,
-    include_cluster_scoped_resources: Annotated[
-        list[str] | None, _names("Of the cluster-scoped kinds these", "storageclasses,customresourcedefinitions")
-    ] = None,
-    exclude_cluster_scoped_resources: Annotated[
-        list[str] | None, _names("Of the cluster-scoped kinds none of these", "nodes")
-    ] = None,
-    include_namespace_scoped_resources: Annotated[
-        list[str] | None, _names("Of the namespaced kinds only these", "configmaps,secrets")
-    ] = None,
-    exclude_namespace_scoped_resources: Annotated[
-        list[str] | None, _names("Of the namespaced kinds none of these", "events")
-    ] = None,
-    include_cluster_resources: Annotated[
-        bool | None,
-        typer.Option(
-            "--include-cluster-resources/--no-include-cluster-resources",
-            rich_help_panel=FILTERS,
-            help="All cluster-scoped kinds, or none; without it those that belong to what is backed up.",
-        ),
-    ] = None,
-    selector: Annotated[
-        str,
-        typer.Option(
-            "--selector",
-            "-l",
-            rich_help_panel=FILTERS,
-            help="Labels that items must have, as app=web,tier!=db,env in (a,b),!old.",
-        ),
-    ] = "",
-    or_selector: Annotated[
-        str,
-        typer.Option(
-            rich_help_panel=FILTERS, help="Selectors of which one must match, as 'app=web or tier in (db,cache)'."
-        ),
-    ] = "",
-    ordered_resources: Annotated[
-        str,
-        typer.Option(rich_help_panel=FILTERS, help="Items to take first, as 'pods=shop/db-0,shop/db-1;nodes=a'."),
-    ] = "",
-    from_file: Annotated[
-        Path | None,
-        typer.Option(
-            rich_help_panel=BACKUP,
-            help="A Backup manifest (YAML or JSON) whose spec is taken, as nightly.yaml; no filter flags then.",
-        ),
-    ] = None,
-    ttl: Annotated[
-        str, typer.Option(rich_help_panel=BACKUP, help="How long to keep it, as 720h0m0s (the default).")
-    ] = "",
-    labels: Annotated[
-        str, typer.Option(rich_help_panel=BACKUP, help="Labels of the Backup, as team=shop,env=prod.")
-    ] = "",
-    annotations: Annotated[
-        str, typer.Option(rich_help_panel=BACKUP, help="Annotations of the Backup, as ticket=OPS-1.")
-    ] = "",
-    kubeconfig: Annotated[
-        Path | None,
-        typer.Option(rich_help_panel=CLUSTER, help="As kubectl's, else KUBECONFIG, ~/.kube/config or the pod's."),
-    ] = None,
-    context: Annotated[
-        str | None, typer.Option(rich_help_panel=CLUSTER, help="As kubectl's: a context's name.")
-    ] = None,
+    include_namespaces: IncludeNamespaces = None,
+    exclude_namespaces: ExcludeNamespaces = None,
+    include_resources: IncludeResources = None,
+    exclude_resources: ExcludeResources = None,
+    include_cluster_scoped_resources: IncludeClusterScopedResources = None,
+    exclude_cluster_scoped_resources: ExcludeClusterScopedResources = None,
+    include_namespace_scoped_resources: IncludeNamespaceScopedResources = None,
+    exclude_namespace_scoped_resources: ExcludeNamespaceScopedResources = None,
+    include_cluster_resources: IncludeClusterResources = None,
+    selector: Selector = "",
+    or_selector: OrSelector = "",
+    ordered_resources: OrderedResources = "",
+    from_file: FromFile = None,
+    ttl: Ttl = "",
+    labels: Labels = "",
+    annotations: Annotations = "",
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
     consistency: Annotated[
         Literal["revision", "kind"],
         typer.Option(
@@ -177,10 +138,12 @@ def _show_outcome(outcome: "Outcome", *, output: Output, seconds: float, locatio
 
 def _show_results(outcome: "Outcome") -> None:
     """Print errors and warnings to stderr, whatever goes to stdout; as JSON they were log lines already."""
+    from pinnace.cli import human
     from pinnace.cli.outcome import result_rows
 
     entries = outcome.results.entries()
     for severity in ("error", "warning"):
         print_rows(list(result_rows([entry for entry in entries if entry.severity == severity])), file=sys.stderr)
     if outcome.results.error_count:
-        print(f"the backup is there, but {outcome.results.error_count} errors say what it lacks", file=sys.stderr)
+        errors = human.counted(outcome.results.error_count, "error")
+        print(f"the backup is there, but not whole: {errors}, listed above", file=sys.stderr)

@@ -180,4 +180,4 @@ def _lists(description: Description) -> Iterator[str]:
         revisions = ", then ".join(map(str, entry.get("resourceVersions") or ())) or "unknown"
         how = f"revision {revisions}" if entry.get("consistency") == "revision" else f"in itself, revision {revisions}"
         notes = "".join(f"; {note}" for note in (*(entry.get("warnings") or ()), entry.get("error")) if note)
-        yield f"  {place}:  {entry['items']} items, {how}{notes}"
+        yield f"  {place}:  {human.counted(entry['items'], 'item')}, {how}{notes}"

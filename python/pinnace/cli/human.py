@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["age", "byte_size", "created_at", "from_now", "selector", "sort_key"]
+__all__ = ["age", "byte_size", "counted", "created_at", "from_now", "selector", "sort_key"]
 
 _SCHEDULED = re.compile(r"(.*)-([0-9]{14})")
 
@@ -16,6 +16,11 @@ def byte_size(count: float) -> str:
         if count >= 10**power:
             return f"{count / 10**power:,.1f} {unit}"
     return f"{count:.0f} bytes"
+
+
+def counted(count: int, noun: str) -> str:
+    """Spell a number of things: `1 kind`, `2,000 kinds`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def age(seconds: float) -> str:

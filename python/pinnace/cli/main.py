@@ -1,14 +1,13 @@
 """The command `pinnace`: mounts the nouns, and turns every error into one sentence and an exit code."""
 
 import os
-import signal
 import sys
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from pinnace.cli import backup, cluster, install
+from pinnace import interruption
+from pinnace.cli import backup, cluster, install, location
 from pinnace.cli.dispatcher import dispatcher
 from pinnace.cli.help import HELP_WIDTH, GroupedCommand
 from pinnace.cli.output import Output, show
@@ -26,6 +25,7 @@ app = typer.Typer(
     help="Backups of a Kubernetes cluster's objects in Velero's format, in fixed memory.",
 )
 app.add_typer(backup.app)
+app.add_typer(location.app)
 app.add_typer(cluster.app)
 app.command(cls=GroupedCommand)(dispatcher)
 app.command(name="install", cls=GroupedCommand)(install.install)
@@ -48,17 +48,9 @@ def version(output: Annotated[Output, typer.Option("--output", "-o", help="How t
     show(document, output=output, rows=[{"what": key, "value": value} for key, value in document.items()])
 
 
-def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
-    # A second signal must not cut off the cleaning up that the first one began.
-    for handled in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(handled, signal.SIG_IGN)
-    raise InterruptedRun(signal_number=number)
-
-
 def main() -> None:
     """Run the command; exit codes stand in the README."""
-    for handled in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(handled, _interrupt)
+    interruption.install()
     try:
         Settings.read(os.environ)
         app()
@@ -67,6 +59,8 @@ def main() -> None:
         for note in getattr(error, "__notes__", ()):
             print(f"       {note}", file=sys.stderr)
         sys.exit(error.exit_code)
+    finally:
+        interruption.ignore()
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def _consistency(outcome: "Outcome") -> str:
     if not revisions:
         return "each kind in itself"
     shown = f"revision {revisions.most_common(1)[0][0]}"
-    return f"{shown}; {len(apart)} kinds in themselves: {', '.join(apart)}" if apart else shown
+    return f"{shown}; each in itself: {', '.join(apart)}" if apart else shown
 
 
 def result_rows(entries: Sequence["Entry"]) -> Iterator[Mapping[str, object]]:

@@ -13,7 +13,7 @@ from pinnace.cli import human
 from pinnace.logs import PROGRESS
 from pinnace.settings import Settings
 
-__all__ = ["RunDisplay", "VerifyDisplay"]
+__all__ = ["RunDisplay", "VerifyDisplay", "WatchDisplay"]
 
 
 class _Display:
@@ -68,10 +68,13 @@ class RunDisplay(_Display, Observer):
     def planned(self, *, kind_count: int, list_count: int, item_count: int) -> None:
         """The totals are known; a kind may have a list for each namespace."""
         self._kind_count, self._item_count = kind_count, item_count
-        self._progress.update(self._bar, total=item_count, description=f"{kind_count} kinds")
+        self._progress.update(self._bar, total=item_count, description=human.counted(kind_count, "kind"))
         if not self.is_live:
             PROGRESS.info(
-                "backing up about %s items of %s kinds in %s lists", f"{item_count:,}", kind_count, list_count
+                "backing up about %s of %s in %s",
+                human.counted(item_count, "item"),
+                human.counted(kind_count, "kind"),
+                human.counted(list_count, "list"),
             )
 
     def progressed(self, *, group_resource: str, item_count: int, page_bytes: int) -> None:
@@ -80,7 +83,7 @@ class RunDisplay(_Display, Observer):
         kind_count = max(self._kind_count, len(self._kinds))
         details = (
             f"{item_count:,} of about {max(self._item_count, item_count):,} items, "
-            f"{len(self._kinds)} of {kind_count} kinds, {human.byte_size(page_bytes)}, "
+            f"{len(self._kinds)} of {human.counted(kind_count, 'kind')}, {human.byte_size(page_bytes)}, "
             f"{self._rate(item_count):,.0f} items/s"
         )
         self._show(what=group_resource, done=item_count, total=self._item_count, details=details)
@@ -105,3 +108,22 @@ class VerifyDisplay(_Display):
             f"{human.byte_size(self._rate(self._done))}/s"
         )
         self._show(what="verifying", done=self._done, total=self._total, details=details)
+
+
+class WatchDisplay(_Display):
+    """What a Backup of a cluster says of itself while its Job runs."""
+
+    def __init__(self, settings: Settings, *, name: str) -> None:
+        super().__init__(settings, begins=f"backup {name}")
+        self._name = name
+        self._said = ""
+
+    def seen(self, *, phase: str, done: int, total: int, note: str) -> None:
+        """It is so far; `note` is a sentence, such as why another attempt is made, and "" most of the time."""
+        said = f"{phase}: {note}" if note else phase
+        if said != self._said:
+            self._said = said
+            PROGRESS.info("backup %s: %s", self._name, said)
+        if total:
+            details = f"{done:,} of {total:,} items, {self._rate(done):,.0f} items/s"
+            self._show(what=f"backup {self._name}", done=done, total=total, details=details)

@@ -15,7 +15,7 @@ __all__ = ["verified_lines"]
 def verified_lines(verified: "Verified") -> Iterator[str]:
     """Give the text line by line: what it is, what was proven, what nothing could prove."""
     yield f"backup {verified.backup_name}, written by {verified.written_by}: no difference"
-    yield f"  {verified.item_count:,} items in {human.byte_size(verified.archive_bytes)}"
+    yield f"  {human.counted(verified.item_count, 'item')} in {human.byte_size(verified.archive_bytes)}"
     yield f"  SHA-256 of the archive: {verified.archive_sha256}"
     for title, sentences in (("proven", verified.proven), ("not proven", verified.not_proven)):
         yield f"{title}:"

@@ -1,8 +1,8 @@
 """Lists what the plan says and feeds each response to the archive, in plan order; failures come back as data."""
 
-import time
 from collections.abc import Callable, Generator, Sequence
 
+from pinnace import interruption
 from pinnace.collect.collected_list import CollectedList
 from pinnace.collect.listing import Listing, PageSink
 from pinnace.collect.pace import Pace
@@ -27,7 +27,7 @@ class ItemCollector:
         client: Client,
         *,
         client_page_size: int | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = interruption.sleep,
         buffers: Buffers | None = None,
     ) -> None:
         self._client = client

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from pinnace import interruption
 from pinnace.kube.call import Call
 from pinnace.kube.client import Response
 
@@ -18,6 +19,9 @@ SUCCESSORS_BYTES = 16 << 20
 
 _LONGEST_UNREAD_SECONDS = 30.0
 """A response that can't go on for so long is given up: the apiserver would cut it at 60 s, in the middle."""
+
+_LOOK_SECONDS = 0.2
+"""Who waits for a chunk looks up so often whether the run was told to stop."""
 
 
 class Buffers:
@@ -138,7 +142,8 @@ class Prefetch:
                     return chunk
                 if self._has_ended:
                     return None
-                self._buffers.changed.wait()
+                self._buffers.changed.wait(_LOOK_SECONDS)
+            interruption.check()
             meanwhile()
 
     def _read(self) -> None:

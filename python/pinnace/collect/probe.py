@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from pinnace import interruption
 from pinnace.collect.concurrency import MOST_IN_FLIGHT
 from pinnace.collect.page_size import Expected
 from pinnace.collect.patience import Patience
@@ -82,7 +83,7 @@ class Prober:
         try:
             asked = [pool.submit(self.probe, request, revision=revision) for request in requests]
             for future in asked:
-                yield future.result()
+                yield interruption.result(future)
         finally:
             self._ended.set()
             for call in list(self._calls):

@@ -17,7 +17,7 @@ from pinnace.kube.kinds import BACKUPS, DELETE_BACKUP_REQUESTS, JOBS, RESTORES
 from pinnace.kube.objects import Objects
 from pinnace.store.backup_store import BackupStore
 from pinnace.store.object_store import ObjectStore
-from pinnace.velero.label import valid_name
+from pinnace.velero.delete_request import BACKUP_UID_LABEL, delete_request
 from pinnace.velero.phase import phase_of
 
 __all__ = ["DeletionActs"]
@@ -76,10 +76,7 @@ class DeletionActs:
         for other in observed.others:
             if phase_of(other) == "Processed":
                 self._delete_request(other)
-        labels = {
-            steps.BACKUP_NAME_LABEL: valid_name(str(backup["metadata"]["name"])),
-            steps.BACKUP_UID_LABEL: str(backup["metadata"]["uid"]),
-        }
+        labels = delete_request(backup)["metadata"]["labels"]
         annotations = {steps.LOCATION_ANNOTATION: location}
         self._patch_request(
             request, {"status": {"phase": "InProgress"}}, metadata={"labels": labels, "annotations": annotations}
@@ -176,6 +173,6 @@ def _location(observed: ObservedDeletion) -> str:
 
 
 def _for_the_same(observed: ObservedDeletion) -> list[Mapping[str, Any]]:
-    uid = (observed.request["metadata"].get("labels") or {}).get(steps.BACKUP_UID_LABEL)
-    uids = [(other["metadata"].get("labels") or {}).get(steps.BACKUP_UID_LABEL) for other in observed.others]
+    uid = (observed.request["metadata"].get("labels") or {}).get(BACKUP_UID_LABEL)
+    uids = [(other["metadata"].get("labels") or {}).get(BACKUP_UID_LABEL) for other in observed.others]
     return [other for other, others in zip(observed.others, uids, strict=True) if others in (None, "", uid)]

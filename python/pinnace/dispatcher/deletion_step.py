@@ -12,11 +12,10 @@ from typing import Any
 
 from pinnace.dispatcher.job_state import State, job_state
 from pinnace.dispatcher.next_step import RECORDED_ANNOTATION
+from pinnace.velero.delete_request import BACKUP_UID_LABEL
 from pinnace.velero.phase import phase_of
 
 __all__ = [
-    "BACKUP_NAME_LABEL",
-    "BACKUP_UID_LABEL",
     "LOCATION_ANNOTATION",
     "SNAPSHOTS_ANNOTATION",
     "Begin",
@@ -35,9 +34,6 @@ __all__ = [
     "deletion_step",
     "owns_objects",
 ]
-
-BACKUP_NAME_LABEL = "velero.io/backup-name"
-BACKUP_UID_LABEL = "velero.io/backup-uid"
 
 LOCATION_ANNOTATION = "pinnace.io/storage-location"
 """On the request: where the backup's objects are; empty where it never had any."""

@@ -9,7 +9,7 @@ from pinnace.dispatcher import location_status
 from pinnace.dispatcher.controllers import PeriodicController
 from pinnace.dispatcher.locations import Locations
 from pinnace.dispatcher.metrics import Metrics
-from pinnace.errors import PinnaceError
+from pinnace.errors import LocationError, PinnaceError
 
 __all__ = ["LocationController"]
 
@@ -58,7 +58,8 @@ class LocationController(PeriodicController):
             self._locations.open_document(document).validate()
             error = ""
         except PinnaceError as raised:
-            error = str(raised)
+            # The sentence around it names the location already.
+            error = raised.reason if isinstance(raised, LocationError) else str(raised)
             _log.warning("location %s is unavailable: %s", name, error)
         status = location_status.status_after(document, error=error, now=self._clock())
         self._locations.patch(document, {"status": status})

@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pinnace.dispatcher.job import StoreAccess
 from pinnace.errors import LocationError
@@ -30,6 +30,13 @@ class Locations:
         self._secrets = Objects(client, SECRETS, namespace=namespace)
         # botocore reads credentials from files only; these hold what the Secrets held when they were last asked for.
         self._folder = tempfile.TemporaryDirectory(prefix="pinnace-credentials-")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the credentials' files at once; a process that ends does it, too."""
+        self._folder.cleanup()
 
     def documents(self) -> list[dict[str, Any]]:
         """All of them; a namespace has a few."""

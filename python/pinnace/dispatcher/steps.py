@@ -233,7 +233,8 @@ class Steps:
         items = (status.get("progress") or {}).get("itemsBackedUp", 0)
         message = str(status.get("failureReason") or "") if phase == "Failed" else f"{items} items"
         if phase == "PartiallyFailed":
-            message += f", {status.get('errors', 0)} errors: see `pinnace backup describe {backup['metadata']['name']}`"
+            errors = status.get("errors", 0)
+            message += f", errors: {errors}; see `pinnace backup describe {backup['metadata']['name']}`"
         self._tell(backup, phase, message, warning=phase != "Completed")
 
     def _annotate(self, job: Mapping[str, Any], annotation: str, value: str) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pinnace import interruption
 from pinnace.backup import run as pipeline
 from pinnace.dispatcher import termination
 from pinnace.dispatcher.job import CREDENTIALS_FOLDER, EXIT_ANOTHER_ATTEMPT
@@ -74,6 +75,7 @@ class JobProcess:
             attempt_id=surroundings.attempt_id,
         )
 
+    @interruption.deferred()
     def run(self) -> int:
         """Give the process's exit code: 0 reported, 1 failed for good and reported, 75 another attempt may end better.
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from pinnace import interruption
 from pinnace.errors import AttemptLostError, KubeError, PinnaceError
 from pinnace.kube.client import Client
 from pinnace.kube.kinds import BACKUPS
@@ -50,7 +51,7 @@ class Ownership:
         backup_name: str,
         backup_uid: str,
         attempt_id: str,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = interruption.sleep,
     ) -> None:
         self._backups = Objects(client, BACKUPS, namespace=namespace)
         self._backup_name = backup_name

@@ -5,6 +5,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from pinnace import interruption
 from pinnace.errors import ConditionUnsupportedError, ObjectExistsError, ObjectNotFoundError, StoreError
 from pinnace.store.object_store import ObjectWriter
 from pinnace.store.part_sizes import MOST_BYTES, MOST_PARTS, part_bytes
@@ -123,7 +124,7 @@ class MultipartWriter(ObjectWriter):
 
     def _collect(self) -> None:
         _, future = self._flying[0]
-        self._parts.append(future.result())
+        self._parts.append(interruption.result(future))
         self._flying.popleft()
 
     def _put(self, body: bytes) -> None:

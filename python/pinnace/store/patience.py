@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from pinnace import interruption
 from pinnace.errors import StoreUnavailableError
 
 __all__ = ["PATIENT", "Patience"]
@@ -26,13 +27,16 @@ class Patience:
     limit_seconds: float = 60
 
     def call(self, request: Callable[[], Answer], *, ended: threading.Event) -> Answer:
-        """Repeat while it ends in StoreUnavailableError; the last one is raised, at once when `ended` is set."""
+        """Repeat while it ends in StoreUnavailableError; the last one is raised, at once when `ended` is set.
+
+        The same where a signal told the process to stop: then InterruptedRun (interruption.wait).
+        """
         began = time.monotonic()
         for wait_seconds in self.waits_seconds:
             try:
                 return request()
             except StoreUnavailableError:
-                if time.monotonic() - began > self.limit_seconds or ended.wait(wait_seconds):
+                if time.monotonic() - began > self.limit_seconds or interruption.wait(ended, wait_seconds):
                     raise
         return request()
 

@@ -100,9 +100,9 @@ Resource List:
 
 Lists:
   configmaps:  2 items, revision 7
-  deployments.apps:  1 items, revision 7
-  boats.harbour.example:  1 items, revision 7
-  storageclasses.storage.k8s.io:  1 items, revision 7
+  deployments.apps:  1 item, revision 7
+  boats.harbour.example:  1 item, revision 7
+  storageclasses.storage.k8s.io:  1 item, revision 7
 """
 
 

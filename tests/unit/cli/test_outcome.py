@@ -37,7 +37,7 @@ def test_the_summary_has_counts_rate_and_place() -> None:
         ("Kinds", 2),
         ("Archive", archive),
         ("Duration", "2.0 s, 1,500 items/s, 3.0 MB/s"),
-        ("Consistency", "revision 7; 1 kinds in themselves: events"),
+        ("Consistency", "revision 7; each in itself: events"),
         ("Errors", 1),
         ("Warnings", 2),
         ("Location", "folder /srv, backups/b/"),

@@ -1,0 +1,91 @@
+"""What a Backup is made of, as flags: those of `velero backup create`, for every command that makes one."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pinnace.cli.options import FILTERS
+
+__all__ = [
+    "BACKUP",
+    "Annotations",
+    "ExcludeClusterScopedResources",
+    "ExcludeNamespaceScopedResources",
+    "ExcludeNamespaces",
+    "ExcludeResources",
+    "FromFile",
+    "IncludeClusterResources",
+    "IncludeClusterScopedResources",
+    "IncludeNamespaceScopedResources",
+    "IncludeNamespaces",
+    "IncludeResources",
+    "Labels",
+    "OrSelector",
+    "OrderedResources",
+    "Selector",
+    "Ttl",
+]
+
+BACKUP = "Backup"
+"""A panel of `--help`."""
+
+
+def _names(what: str, example: str) -> Any:
+    return typer.Option(rich_help_panel=FILTERS, metavar="NAMES", help=f"{what}, as {example}. Globs; repeatable.")
+
+
+IncludeNamespaces = Annotated[list[str] | None, _names("Only items of these namespaces", "'shop-*'")]
+ExcludeNamespaces = Annotated[list[str] | None, _names("No items of these", "kube-system")]
+IncludeResources = Annotated[
+    list[str] | None,
+    _names("Only these kinds, by any name that kubectl knows", "pods,deploy,boats.harbour.example"),
+]
+ExcludeResources = Annotated[list[str] | None, _names("None of these kinds", "events,leases")]
+IncludeClusterScopedResources = Annotated[
+    list[str] | None, _names("Of the cluster-scoped kinds these", "storageclasses,customresourcedefinitions")
+]
+ExcludeClusterScopedResources = Annotated[
+    list[str] | None, _names("Of the cluster-scoped kinds none of these", "nodes")
+]
+IncludeNamespaceScopedResources = Annotated[
+    list[str] | None, _names("Of the namespaced kinds only these", "configmaps,secrets")
+]
+ExcludeNamespaceScopedResources = Annotated[list[str] | None, _names("Of the namespaced kinds none of these", "events")]
+IncludeClusterResources = Annotated[
+    bool | None,
+    typer.Option(
+        "--include-cluster-resources/--no-include-cluster-resources",
+        rich_help_panel=FILTERS,
+        help="All cluster-scoped kinds, or none; without it those that belong to what is backed up.",
+    ),
+]
+Selector = Annotated[
+    str,
+    typer.Option(
+        "--selector",
+        "-l",
+        rich_help_panel=FILTERS,
+        help="Labels that items must have, as app=web,tier!=db,env in (a,b),!old.",
+    ),
+]
+OrSelector = Annotated[
+    str,
+    typer.Option(
+        rich_help_panel=FILTERS, help="Selectors of which one must match, as 'app=web or tier in (db,cache)'."
+    ),
+]
+OrderedResources = Annotated[
+    str,
+    typer.Option(rich_help_panel=FILTERS, help="Items to take first, as 'pods=shop/db-0,shop/db-1;nodes=a'."),
+]
+FromFile = Annotated[
+    Path | None,
+    typer.Option(
+        rich_help_panel=BACKUP,
+        help="A Backup manifest (YAML or JSON) whose spec is taken, as nightly.yaml; no filter flags then.",
+    ),
+]
+Ttl = Annotated[str, typer.Option(rich_help_panel=BACKUP, help="How long to keep it, as 720h0m0s (the default).")]
+Labels = Annotated[str, typer.Option(rich_help_panel=BACKUP, help="Labels of the Backup, as team=shop,env=prod.")]
+Annotations = Annotated[str, typer.Option(rich_help_panel=BACKUP, help="Annotations of the Backup, as ticket=OPS-1.")]
