@@ -17,7 +17,9 @@ _BINDINGS = f"{_RBAC}/namespaces/velero/rolebindings"
 _JOBS = "/apis/batch/v1/namespaces/velero/jobs"
 
 _DISPATCHER: set[Rule] = {
-    ("delete,get,list,patch,watch", "velero.io", "backups", ""),
+    ("create,delete,get,list,patch,watch", "velero.io", "backups", ""),
+    ("get,list,patch,watch", "velero.io", "schedules", ""),
+    ("create", "velero.io", "deletebackuprequests", ""),
     ("delete,get,list,patch,watch", "velero.io", "deletebackuprequests,downloadrequests,serverstatusrequests", ""),
     ("delete,get,list,patch", "velero.io", "restores", ""),
     ("get,list,patch,watch", "velero.io", "backupstoragelocations,volumesnapshotlocations", ""),

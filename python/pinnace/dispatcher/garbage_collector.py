@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pinnace.dispatcher.controllers import Copies, PeriodicController
-from pinnace.dispatcher.deletion_step import BACKUP_NAME_LABEL, BACKUP_UID_LABEL
 from pinnace.dispatcher.garbage import GC_FAILURE_LABEL, Collect, Keep, Refuse, Verdict, verdicts
 from pinnace.dispatcher.locations import Locations
 from pinnace.dispatcher.retention_guard import GUARD_ANNOTATION
@@ -16,7 +15,7 @@ from pinnace.kube.client import Client
 from pinnace.kube.events import EventRecorder
 from pinnace.kube.kinds import BACKUPS, DELETE_BACKUP_REQUESTS, SCHEDULES
 from pinnace.kube.objects import Objects
-from pinnace.velero.label import valid_name
+from pinnace.velero.delete_request import delete_request
 from pinnace.velero.schedule import schedule_name_of
 
 __all__ = ["GarbageCollector"]
@@ -113,19 +112,7 @@ class GarbageCollector(PeriodicController):
             self._tell(backup, reason, f"it has expired, and stays: location {location} {what}", warning=True)
 
     def _request_deletion(self, backup: Mapping[str, Any]) -> None:
-        metadata = backup["metadata"]
-        name, uid = str(metadata["name"]), str(metadata["uid"])
-        self._requests.create(
-            {
-                "apiVersion": "velero.io/v1",
-                "kind": "DeleteBackupRequest",
-                "metadata": {
-                    "generateName": f"{name}-",
-                    "labels": {BACKUP_NAME_LABEL: valid_name(name), BACKUP_UID_LABEL: uid},
-                },
-                "spec": {"backupName": name},
-            }
-        )
+        self._requests.create(delete_request(backup))
         self._metrics.collected(backup)
         self._tell(backup, "Expired", "its deletion was asked for")
 
