@@ -4,65 +4,20 @@ import gzip
 import json
 import re
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from e2e_velero.played_node import PlayedNode
-from e2e_velero.velero_program import Velero, find_velero
-from integration.cluster_fixtures import TestedCluster
+from e2e_velero.velero_program import Velero
 from integration.dispatcher_process import Stage, phase
-from integration.s3_fixtures import new_bucket, open_bucket
-from integration.s3_server import ACCESS_KEY, SECRET_KEY, SeaweedServer
-from integration.velero_kinds import apply_crds
+from integration.s3_fixtures import open_bucket
+from integration.s3_server import SeaweedServer
 from pinnace.kube.kinds import BACKUPS, DELETE_BACKUP_REQUESTS, DOWNLOAD_REQUESTS
 from pinnace.store.backup_store import BackupStore
 
 pytestmark = pytest.mark.usefixtures("credentials")
 
 _GOLDEN = Path(__file__).parents[1] / "golden" / "bucket" / "backups"
-_CREDENTIALS = f"[default]\naws_access_key_id={ACCESS_KEY}\naws_secret_access_key={SECRET_KEY}\n"
-
-
-@pytest.fixture(scope="module")
-def program() -> Path:
-    return find_velero()
-
-
-@pytest.fixture(scope="module")
-def stage(
-    program: Path, local_cluster: TestedCluster, s3_server: SeaweedServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
-    """A namespace with a location, a dispatcher, and somebody who runs its Jobs."""
-    apply_crds(local_cluster)
-    folder = tmp_path_factory.mktemp("velero")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-        environment.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
-        made = Stage(
-            kubeconfig=local_cluster.kubeconfig,
-            namespace="velero-cli",
-            folder=folder,
-            s3_url=s3_server.url,
-            bucket=new_bucket(s3_server),
-            credentials=_CREDENTIALS,
-        )
-        node = PlayedNode(made, folder)
-        try:
-            made.make()
-            made.make_location("default", default=True)
-            made.start("--no-leader-election")
-            node.start()
-            yield made
-        finally:
-            node.end()
-            made.end()
-
-
-@pytest.fixture(scope="module")
-def velero(stage: Stage, program: Path, tmp_path_factory: pytest.TempPathFactory) -> Velero:
-    return Velero(program, stage.kubeconfig, stage.namespace, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")

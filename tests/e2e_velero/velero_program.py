@@ -2,16 +2,19 @@
 
 import os
 import re
+import socket
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-__all__ = ["Velero", "find_velero"]
+__all__ = ["Velero", "VeleroServer", "find_velero"]
 
 _GO_MOD = Path(__file__).parents[2] / "k8s" / "cluster" / "velero" / "go.mod"
 _SECONDS = 120
+_METRICS_PORT = 8080
+"""The server's controllers have their metrics there, and no flag changes it."""
 
 
 def find_velero() -> Path:
@@ -49,3 +52,42 @@ class Velero:
         )
         assert done.returncode == status, done.stdout
         return done.stdout
+
+
+@dataclass
+class VeleroServer:
+    """The real server as a process, with the aws plugin that `./just velero-plugin` builds."""
+
+    program: Path
+    kubeconfig: Path
+    namespace: str
+    log: Path
+    credentials: Path
+    process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
+
+    def start(self) -> None:
+        """Start it; the test is skipped where its plugin was not built, or its port is another's."""
+        plugins = self.program.parent / "plugins"
+        if not (plugins / "velero-plugin-for-aws").exists():
+            pytest.skip(f"{plugins}/velero-plugin-for-aws is not built; `./just velero-plugin` builds it")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", _METRICS_PORT)) == 0:
+                pytest.skip(f"port {_METRICS_PORT} is not free, and the Velero server takes no other")
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    str(self.program), "server", "--kubeconfig", str(self.kubeconfig), "--namespace", self.namespace,
+                    "--plugin-dir", str(plugins), "--metrics-address", "127.0.0.1:0", "--profiler-address",
+                    "127.0.0.1:0", "--backup-sync-period", "5s", "--store-validation-frequency", "5s",
+                ],
+                env={**os.environ, "VELERO_NAMESPACE": self.namespace,
+                     "AWS_SHARED_CREDENTIALS_FILE": str(self.credentials)},
+                stdout=log,
+                stderr=log,
+            )  # fmt: skip
+
+    def end(self) -> None:
+        """End it."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(30)
