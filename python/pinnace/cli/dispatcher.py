@@ -78,6 +78,9 @@ def dispatcher(
     if not job_image:
         raise UsageError("--job-image: give the image of the Jobs, or set PINNACE_JOB_IMAGE")
     ttl_seconds = parse_duration(default_backup_ttl, field="--default-backup-ttl")
+    gc_seconds = parse_duration(garbage_collection_frequency, field="--garbage-collection-frequency")
+    if gc_seconds <= 0:
+        raise UsageError("--garbage-collection-frequency: more than 0 is wanted; a longer one looks less often")
     upkeep = UpkeepSettings(
         backup_sync_period_seconds=parse_duration(backup_sync_period, field="--backup-sync-period"),
         garbage_collection_seconds=parse_duration(garbage_collection_frequency, field="--garbage-collection-frequency"),

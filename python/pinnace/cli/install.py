@@ -33,6 +33,13 @@ def install(
     service_account_annotations: Pairs = None,
     namespace: Annotated[str, typer.Option(help="Where the dispatcher, Backups and Jobs live.")] = DEFAULT_NAMESPACE,
     image: Annotated[str, typer.Option(help="Image of the dispatcher and the Jobs; this version's if not given.")] = "",
+    retention_guard: Annotated[
+        bool,
+        typer.Option(
+            "--retention-guard/--no-retention-guard",
+            help="Keep the last Completed backup of a schedule past its TTL while no newer one is Completed.",
+        ),
+    ] = True,
     crds_only: Annotated[bool, typer.Option("--crds-only", help="Only the kinds of velero.io.")] = False,
     crds: Annotated[Existing, typer.Option(help="What to do with kinds that Velero has installed.")] = Existing.KEEP,
     force_conflicts: Annotated[
@@ -51,7 +58,7 @@ def install(
         config=_pairs(location_config, flag="--location-config"),
     )  # fmt: skip
     options = InstallOptions(
-        namespace=namespace, image=image, location=location, crds_only=crds_only,
+        namespace=namespace, image=image, location=location, crds_only=crds_only, retention_guard=retention_guard,
         service_account_annotations=_pairs(service_account_annotations, flag="--service-account-annotations"),
     )  # fmt: skip
     if dry_run:

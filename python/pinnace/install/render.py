@@ -37,6 +37,9 @@ def _filled_in(document: Manifest, *, options: InstallOptions) -> Manifest:
         metadata["annotations"] = dict(options.service_account_annotations)
     if kind == "Deployment":
         _set_image(document, image=options.image or manifests.default_image())
+        if not options.retention_guard:
+            [container] = document["spec"]["template"]["spec"]["containers"]
+            container["args"].append("--no-retention-guard")
     return document
 
 
