@@ -27,7 +27,7 @@ _ZONE = re.compile(r"(?:CRON_)?TZ=(\S*)\s*(.*)")
 _FIELDS = ("minute", "hour", "day of month", "month", "day of week")
 _PART = re.compile(r"([*?]|\d+|[A-Z]{3})(?:-(\d+|[A-Z]{3}))?(?:/(\d+))?")
 _ENDS = {"day of month": ("1", "31"), "day of week": ("0", "6")}
-_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+_DAYS = {"SUN": "0", "MON": "1", "TUE": "2", "WED": "3", "THU": "4", "FRI": "5", "SAT": "6"}
 
 
 class Cron(ABC):
@@ -135,7 +135,8 @@ def _normalized(expression: str) -> str:
 
 
 def _field(text: str, name: str) -> str:
-    return ",".join(_part(part, name, text) for part in text.split(","))
+    parts = [_part(part, name, text) for part in text.split(",")]
+    return "*" if "*" in parts else ",".join(parts)
 
 
 def _part(part: str, name: str, text: str) -> str:
@@ -143,13 +144,17 @@ def _part(part: str, name: str, text: str) -> str:
     if matched is None or (matched[1] in ("*", "?") and matched[2]) or (matched[3] and not int(matched[3])):
         raise UsageError(f"{name} {text!r} is not a number, a range, a list, `*` or one of these with a step")
     first, last, step = matched[1].replace("?", "*"), matched[2], int(matched[3] or 0)
-    if name == "day of week" and not {first, last or first} <= {"*", *map(str, range(7)), *_DAYS}:
-        raise UsageError(f"{name} {text!r}: days are 0 to 6 or SUN to SAT, Sunday is 0")
-    if first == last or (first == "*" and step == 1):
+    if name == "day of week":
+        first, last = _DAYS.get(first, first), _DAYS.get(last or "", last)
+        if not {first, last or first} <= {"*", *_DAYS.values()}:
+            raise UsageError(f"{name} {text!r}: days are 0 to 6 or SUN to SAT, Sunday is 0")
+    if first == "*" and step <= 1:
         return first
     if step and last is None and name in _ENDS:
         # The library's week ends with a second Sunday; and only a bare star leaves the choice of days to the other
         # field of days, while `*/2` is a list of days.
         low, last = _ENDS[name]
         first = low if first == "*" else first
+    if first == last:
+        return first
     return first + (f"-{last}" if last else "") + (f"/{step}" if step else "")

@@ -1,6 +1,8 @@
 """When a Schedule is due: Velero's spelling, outages, daylight saving, and clocks that jump."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,8 +10,10 @@ from hypothesis import strategies as st
 
 from pinnace.errors import UsageError
 from pinnace.velero.cron import parse_cron
+from pinnace.velero.timestamps import timestamp
 
 _DESCRIPTORS = "@yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly"
+_GOLDEN = Path(__file__).parents[2] / "golden"
 _BERLIN = "CRON_TZ=Europe/Berlin "
 
 
@@ -39,8 +43,11 @@ def following(expression: str, *, after: str, count: int = 1) -> list[str]:
         ("0 0 ? jan-feb MON", "2026-01-01 00:00", ["2026-01-05 00:00", "2026-01-12 00:00"]),
         ("0 0 13 * 5", "2026-02-01 00:00", ["2026-02-06 00:00", "2026-02-13 00:00"]),
         ("0 0 */10 * 1", "2026-01-01 00:00", ["2026-01-05 00:00", "2026-01-11 00:00", "2026-01-12 00:00"]),
+        ("0 0 13 * 5,*", "2026-02-01 00:00", ["2026-02-13 00:00", "2026-03-13 00:00"]),
         ("0 0 * * 1/2", "2026-01-04 00:00", ["2026-01-05 00:00", "2026-01-07 00:00", "2026-01-09 00:00"]),
         ("0 0 * * 5/1", "2026-01-01 00:00", ["2026-01-02 00:00", "2026-01-03 00:00", "2026-01-09 00:00"]),
+        ("0 0 * * sat/1", "2026-01-01 00:00", ["2026-01-03 00:00", "2026-01-10 00:00"]),
+        ("0 0 * * fri-5/2", "2026-01-01 00:00", ["2026-01-02 00:00", "2026-01-09 00:00"]),
         ("0 0 29 2 *", "2026-01-01 00:00", ["2028-02-29 00:00"]),
         ("@yearly", "2026-01-01 00:00", ["2027-01-01 00:00"]),
         ("@monthly", "2026-01-01 00:00", ["2026-02-01 00:00"]),
@@ -116,6 +123,22 @@ def test_what_is_no_expression_says_why(expression: str, reason: str) -> None:
 def test_the_last_time_that_was_missed_is_due(expression: str, since: str, now: str, due: str | None) -> None:
     found = parse_cron(expression).due_time(since=at(since), now=at(now))
     assert found == (at(due) if due else None)
+
+
+_RECORDED = [line.split("\t") for line in (_GOLDEN / "cron" / "due-times.tsv").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(("after", "expression", "due"), _RECORDED)
+def test_due_times_are_those_that_veleros_own_library_gave(after: str, expression: str, due: str) -> None:
+    cron_or_none, time, found = None, datetime.fromisoformat(after), []
+    with suppress(UsageError):
+        cron_or_none = parse_cron(expression)
+    while cron_or_none is not None and len(found) < 4:
+        following_time = cron_or_none.next_after(time)
+        assert following_time is not None
+        time = following_time
+        found.append(timestamp(time))
+    assert (" ".join(found) or "refused") == due
 
 
 _MINUTES = st.integers(0, 3 * 365 * 24 * 60)
