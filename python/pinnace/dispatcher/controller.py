@@ -49,6 +49,7 @@ class BackupController(QueueController):
         self._concurrent_backups = concurrent_backups
         self._knows_queue = knows_queue
         self._clock = clock
+        self._waiting: set[str] = set()
         self._deleted: dict[str, dict[str, Any]] = {}
         self._failed_pods: dict[str, dict[str, Any]] = {}
         self._backups = self.watch(client, BACKUPS, namespace=namespace, on_deleted=self._backup_deleted)
@@ -67,16 +68,20 @@ class BackupController(QueueController):
         return self._backups
 
     def changed(self, backup: Mapping[str, Any]) -> None:
-        """A Backup that changed may be what others in the queue wait for."""
+        """A Backup that changed may be what others in the queue wait for.
+
+        Each comes again every minute, and those of the buckets are thousands: so only what waits is walked through.
+        """
+        (self._waiting.add if phase_of(backup) in _WAITING else self._waiting.discard)(str(backup["metadata"]["name"]))
         super().changed(backup)
-        for other in self._backups.list():
-            if phase_of(other) in _WAITING:
-                self.queue.add(str(other["metadata"]["name"]))
+        for other in self._waiting:
+            self.queue.add(other)
 
     def _backup_deleted(self, backup: dict[str, Any]) -> None:
         if phase_of(backup) == "InProgress":
             self._deleted[str(backup["metadata"]["name"])] = backup
         self.changed(backup)
+        self._waiting.discard(str(backup["metadata"]["name"]))
 
     def _dependent_changed(self, dependent: Mapping[str, Any]) -> None:
         """A Job or a pod changed: its Backup, by owner reference for Jobs, by the Job's name for pods."""

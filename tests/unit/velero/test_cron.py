@@ -130,7 +130,8 @@ _RECORDED = [line.split("\t") for line in (_GOLDEN / "cron" / "due-times.tsv").r
 
 @pytest.mark.parametrize(("after", "expression", "due"), _RECORDED)
 def test_due_times_are_those_that_veleros_own_library_gave(after: str, expression: str, due: str) -> None:
-    cron_or_none, time, found = None, datetime.fromisoformat(after), []
+    cron_or_none, time = None, datetime.fromisoformat(after)
+    found: list[str] = []
     with suppress(UsageError):
         cron_or_none = parse_cron(expression)
     while cron_or_none is not None and len(found) < 4:
