@@ -34,6 +34,7 @@ _NOT_SOURCES: Final = {"__pycache__", "target"}
 _DEBOOTSTRAP: Final = ("--variant=minbase", "--include=python3,python3-venv,ca-certificates", "bookworm")
 _BASE: Final = "localhost/pinnace-base:test"
 _CA_BUNDLE: Final = Path("/etc/ssl/certs/ca-certificates.crt")
+_MOST_STORED_BYTES: Final = 6 << 30
 _KEPT: Final = 3
 """Built images of 290 MB that stay in the cache, so that going back a commit does not build again."""
 
@@ -77,10 +78,10 @@ def _build(buildah: list[str], *, base: Path, built: Path) -> None:
     with _folder_in(base.parent) as folder:
         (folder / "Dockerfile").write_text("FROM scratch\nADD base.tar /\n")
         os.link(base, folder / "base.tar")
-        _run([*buildah, "bud", "--quiet", "--timestamp=0", f"--tag={_BASE}", str(folder)])
+        _run([*buildah, "bud", "--quiet", "--layers", "--timestamp=0", f"--tag={_BASE}", str(folder)])
         arguments = [f"--build-arg=BASE={_BASE}", f"--build-arg=BUILD_BASE={_BASE}", "--build-arg=WHEEL=given"]
         secrets = [f"--secret=id=ca,src={_CA_BUNDLE}"] if _CA_BUNDLE.exists() else []
-        command = [*buildah, "bud", "--quiet", "--timestamp=0", f"--file={_DOCKERFILE}", f"--tag={IMAGE}"]
+        command = [*buildah, "bud", "--quiet", "--layers", "--timestamp=0", f"--file={_DOCKERFILE}", f"--tag={IMAGE}"]
         _run([*command, *arguments, *secrets, str(_ROOT)])
         unfinished = folder / "image.tar"
         _run([*buildah, "push", "--quiet", IMAGE, f"docker-archive:{unfinished}:{IMAGE}"])
@@ -89,13 +90,17 @@ def _build(buildah: list[str], *, base: Path, built: Path) -> None:
 
 @contextmanager
 def _storage(cache: Path) -> Iterator[list[str]]:
-    """Buildah with a storage of its own, which goes afterwards: the machine's own images are left alone.
+    """Buildah with a storage of its own: the machine's own images are left alone.
 
-    In a mount namespace of its own, since it leaves mounts of its stages; `vfs` needs no driver in the kernel.
+    It stays for the layers of the next build, until it is large. In a mount namespace of its own, since it leaves
+    mounts of its stages; `vfs` needs no driver in the kernel.
     """
+    storage = cache / "storage"
+    if sum(path.lstat().st_size for path in storage.rglob("*")) > _MOST_STORED_BYTES:
+        shutil.rmtree(storage)
     with _folder_in(cache) as folder:
-        storage = [f"--root={folder / 'root'}", f"--runroot={folder / 'run'}", "--storage-driver=vfs"]
-        yield ["unshare", "--mount", "buildah", *storage]
+        options = [f"--root={storage}", f"--runroot={folder / 'run'}", "--storage-driver=vfs"]
+        yield ["unshare", "--mount", "buildah", *options]
 
 
 @contextmanager
