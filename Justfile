@@ -23,10 +23,10 @@ default:
 [group('set up')]
 setup: dependencies extension
 
-# The virtual environment, as uv.lock says
+# The virtual environment, as uv.lock says; compiled, since a process that compiles 400 modules starts half a second later
 [group('set up')]
 dependencies:
-    @uv sync --quiet --frozen --inexact --no-install-project
+    @uv sync --quiet --frozen --inexact --no-install-project --compile-bytecode
 
 # What ISA-L needs to build (nasm, autotools), from Debian; without root the pure-Rust deflate is used
 [group('set up')]
@@ -47,6 +47,7 @@ extension: dependencies isal-tools
     set -euo pipefail
     echo "building the extension (features:$(just features))" >&2
     maturin develop --quiet --release $(just features) --uv
+    python -m compileall -q python/pinnace
 
 [private]
 features:
@@ -160,6 +161,16 @@ velero-program package place:
 [group('test')]
 velero: extension cluster-binaries velero-cli velero-plugin
     pytest -q tests/e2e_velero
+
+# Backups against only listing, of 10,000 and 60,000 objects on a local cluster: about 10 minutes
+[group('measure')]
+bench folder="bench-results": extension cluster-binaries
+    python -m pinnace.cli.main bench --quick --to {{folder}}
+
+# The same up to 300,000 objects, and after idle time: about 1.5 hours
+[group('measure')]
+bench-full folder="bench-results": extension cluster-binaries
+    python -m pinnace.cli.main bench --full --to {{folder}}
 
 # MB/s of the engine with one and two threads, beside Python and gzip -1, in one run
 [group('measure')]

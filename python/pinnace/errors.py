@@ -10,6 +10,7 @@ __all__ = [
     "AttemptLostError",
     "BackupExistsError",
     "BackupNotFoundError",
+    "BenchError",
     "ClusterError",
     "ConditionUnsupportedError",
     "DownloadRefusedError",
@@ -217,6 +218,10 @@ class ItemNotFoundError(PinnaceError):
 
 class ClusterError(PinnaceError):
     """The local cluster could not be built, started or stopped."""
+
+
+class BenchError(PinnaceError):
+    """Something could not be measured."""
 
 
 class InstallError(PinnaceError):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pinnace import interruption
-from pinnace.cli import backup, cluster, install, location
+from pinnace.cli import backup, bench, cluster, install, location
 from pinnace.cli.dispatcher import dispatcher
 from pinnace.cli.help import HELP_WIDTH, GroupedCommand
 from pinnace.cli.output import Output, show
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.add_typer(backup.app)
 app.add_typer(location.app)
 app.add_typer(cluster.app)
+app.add_typer(bench.app)
 app.command(cls=GroupedCommand)(dispatcher)
 app.command(name="install", cls=GroupedCommand)(install.install)
 

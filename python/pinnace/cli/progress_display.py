@@ -5,9 +5,6 @@ import time
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
 from pinnace.backup.progress import Observer
 from pinnace.cli import human
 from pinnace.logs import PROGRESS
@@ -16,38 +13,55 @@ from pinnace.settings import Settings
 __all__ = ["RunDisplay", "VerifyDisplay", "WatchDisplay"]
 
 
-class _Display:
-    """A bar, or lines where stderr is no terminal or must stay a JSON object a line."""
+class _Bar:
+    """One bar on the terminal; rich takes long to import, and a Job has no terminal."""
 
-    def __init__(self, settings: Settings, *, begins: str) -> None:
-        self.is_live = sys.stderr.isatty() and settings.log_format == "text"
-        self._progress = Progress(
+    def __init__(self, begins: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+        self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
             TextColumn("{task.fields[details]}"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
-            disable=not self.is_live,
         )
-        self._bar = self._progress.add_task(begins, total=None, details="")
+        self._task = self.progress.add_task(begins, total=None, details="")
+
+    def show(self, what: str, *, done: int, total: int, details: str) -> None:
+        """Move it."""
+        self.progress.update(self._task, description=what, completed=done, total=total, details=details)
+
+
+class _Display:
+    """A bar, or lines where stderr is no terminal or must stay a JSON object a line."""
+
+    def __init__(self, settings: Settings, *, begins: str) -> None:
+        self.is_live = sys.stderr.isatty() and settings.log_format == "text"
+        self._bar = _Bar(begins) if self.is_live else None
         self._line_seconds = settings.progress_seconds
         self._started = self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        if self._bar:
+            self._bar.progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._bar:
+            self._bar.progress.stop()
 
     def _show(self, *, what: str, done: int, total: int, details: str) -> None:
         """Move the bar, or write a line if the last one is long enough ago."""
-        self._progress.update(self._bar, description=what, completed=done, total=max(total, done), details=details)
+        if self._bar:
+            self._bar.show(what, done=done, total=max(total, done), details=details)
+            return
         now = time.monotonic()
-        if self.is_live or now - self._last_line < self._line_seconds:
+        if now - self._last_line < self._line_seconds:
             return
         self._last_line = now
         seconds_left = (now - self._started) * max(total - done, 0) / done if done else 0.0
@@ -68,8 +82,9 @@ class RunDisplay(_Display, Observer):
     def planned(self, *, kind_count: int, list_count: int, item_count: int) -> None:
         """The totals are known; a kind may have a list for each namespace."""
         self._kind_count, self._item_count = kind_count, item_count
-        self._progress.update(self._bar, total=item_count, description=human.counted(kind_count, "kind"))
-        if not self.is_live:
+        if self._bar:
+            self._bar.show(human.counted(kind_count, "kind"), done=0, total=item_count, details="")
+        else:
             PROGRESS.info(
                 "backing up about %s of %s in %s",
                 human.counted(item_count, "item"),

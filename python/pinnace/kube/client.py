@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -18,7 +19,7 @@ from pinnace.kube.refusal import no_answer, refusal
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
-__all__ = ["CHUNK_BYTES", "Client", "Response", "connect", "describe"]
+__all__ = ["CHUNK_BYTES", "Access", "Client", "Response", "connect", "describe"]
 
 CHUNK_BYTES = 256 << 10
 """Pieces of a body; the server's own are of 2 to 4 kB, and each costs a step of every station after it."""
@@ -72,6 +73,19 @@ class Response:
         self._response.close()
 
 
+@dataclass(frozen=True)
+class Access:
+    """What another client needs to reach the same server as the same user; files are "" where there are none."""
+
+    server: str
+    ca_file: str
+    cert_file: str
+    key_file: str
+    verifies: bool
+    authorization: str = field(repr=False)
+    """The header's value, "" for none; a secret, so it is handed on by pipe and never as an argument."""
+
+
 class Client:
     """Requests to one API server, with the rights of one user; threads may share it.
 
@@ -90,6 +104,19 @@ class Client:
     def api_client(self) -> "ApiClient":
         """The client library's own client, for those of its parts that want it."""
         return self._api_client
+
+    @property
+    def access(self) -> Access:
+        """The server and the credentials as they are now."""
+        configuration = self._api_client.configuration
+        return Access(
+            server=self.server,
+            ca_file=configuration.ssl_ca_cert or "",
+            cert_file=configuration.cert_file or "",
+            key_file=configuration.key_file or "",
+            verifies=bool(configuration.verify_ssl),
+            authorization=str(configuration.auth_settings().get("BearerToken", {}).get("value") or ""),
+        )
 
     @property
     def throttled_count(self) -> int:

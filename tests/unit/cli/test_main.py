@@ -3,25 +3,44 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from command import pinnace
+from command import kubeconfig_of, pinnace
 
 _HEAVY = ("kubernetes", "boto3", "botocore", "urllib3", "rich", "orjson", "yaml", "pinnace._engine")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["backup", "--help"], ["backup", "run", "--help"]])
-def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+def imported(arguments: list[str], names: tuple[str, ...]) -> tuple[str, list[str]]:
+    """What a command prints, and which of the modules it has imported."""
     program = (
         "import sys\n"
         "from pinnace.cli.main import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        f"print(*[name for name in {_HEAVY!r} if name in sys.modules], file=sys.stderr)"
+        f"print(*[name for name in {names!r} if name in sys.modules], file=sys.stderr)"
     )
     shown = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
-    assert shown.stdout.startswith("Usage: ")
-    assert shown.stderr == "\n"
+    return shown.stdout, shown.stderr.splitlines()[-1].split()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["backup", "--help"], ["backup", "run", "--help"], ["bench", "--help"]]
+)
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    printed, found = imported(arguments, _HEAVY)
+    assert (printed.partition(" ")[0], found) == ("Usage:", [])
+
+
+def test_the_help_of_all_does_not_even_import_what_typer_parses_by() -> None:
+    assert imported(["--help"], ("pydantic", "asyncio"))[1] == []
+
+
+def test_a_run_into_a_folder_imports_neither_the_aws_libraries_nor_a_progress_bar(tmp_path: Path) -> None:
+    kubeconfig = kubeconfig_of("http://127.0.0.1:1", folder=tmp_path)
+    arguments = ["backup", "run", "b", "--store", str(tmp_path / "store"), "--kubeconfig", str(kubeconfig)]
+    unneeded = ("boto3", "botocore", "rich", "prometheus_client", "pinnace.aws", "pinnace.dispatcher")
+    assert imported(arguments, (*unneeded, "kubernetes")) == ("", ["kubernetes"])
 
 
 def test_an_unknown_variable_ends_every_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Where stderr is no terminal, progress is a line now and then, with kinds, items, bytes, rate and time left."""
 
 import re
+import sys
 
 import pytest
 
@@ -41,3 +42,14 @@ def test_a_verification_says_how_much_of_the_archive_was_read(capsys: pytest.Cap
         display.read(chunk_bytes=500_000)
     line = re.sub(r", [0-9.,]+ [a-zA-Z]+/s, [0-9]+[smh] left", ", RATE, T left", capsys.readouterr().err)
     assert line == "verifying: 500.0 kB of 2.0 MB, RATE, T left\n"
+
+
+def test_on_a_terminal_there_is_a_bar_and_no_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with RunDisplay(Settings(progress_seconds=0)) as display:
+        display.planned(kind_count=3, list_count=5, item_count=2000)
+        display.progressed(group_resource="pods", item_count=1000, page_bytes=2_500_000)
+    shown = capsys.readouterr().err
+    assert ("pods" in shown, "50%" in shown, "backing up" in shown) == (True, True, False)

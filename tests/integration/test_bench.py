@@ -1,0 +1,86 @@
+"""The benchmark on a real cluster: what it loads is served, both sides list the same, and nothing is left behind."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from command import pinnace
+from integration.cluster_fixtures import TestedCluster
+from pinnace.bench.mix import KINDS, namespaces
+
+_OBJECTS = 2000
+
+
+@pytest.fixture
+def named_cluster(
+    local_cluster: TestedCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[TestedCluster]:
+    """The session's cluster under the name `bench`; what was loaded is taken out of etcd again, which is quick."""
+    places = tmp_path / "pinnace" / "cluster"
+    places.mkdir(parents=True)
+    (places / "bench").symlink_to(local_cluster.cluster.folder)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    try:
+        yield local_cluster
+    finally:
+        for folder in ("namespaces", *{kind.registry for kind in KINDS}):
+            _delete(local_cluster.etcd, prefix=f"/registry/{folder}/bench-")
+        local_cluster.kubectl("delete", "crd", "widgets.bench.pinnace.io", "--ignore-not-found")
+
+
+def test_backup_and_floor_are_measured_over_the_same_objects(named_cluster: TestedCluster, tmp_path: Path) -> None:
+    _load("--objects", "60")
+    _load("--objects", str(_OBJECTS), "--large", "2", "--direct")
+    assert _served(named_cluster) == _OBJECTS + 2
+    store, figures = tmp_path / "store", tmp_path / "figures.json"
+    run = pinnace(
+        "bench", "run", "--cluster", "bench", "--rounds", "1", "--page-sizes", "0,500", "--store", str(store),
+        "--against-command", "cat /proc/uptime", "--output", "json",
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    figures.write_text(run.stdout)
+    document = json.loads(run.stdout)
+    runs = {(each["side"], each["label"]): each for each in document["runs"]}
+    backup, *floors, against = runs.values()
+    assert list(runs) == [
+        ("backup", "pinnace"), ("floor", "unpaged"), ("floor", "500 a page"), ("against", "cat /proc/uptime"),
+    ]  # fmt: skip
+    assert document["items"] > _OBJECTS
+    for floor in floors:
+        assert floor["bytes"] == pytest.approx(backup["bytes"], rel=0.05)
+        assert floor["wall_seconds"] > 0 < floor["start_up_seconds"]
+    assert floors[1]["requests"] > floors[0]["requests"]
+    assert 0.8 < document["archive_bytes"] / document["gzip6_bytes"] < 1.1
+    assert backup["apiserver_peak_rss_bytes"] > 100 << 20
+    assert backup["peak_rss_bytes"] > floors[0]["peak_rss_bytes"] > against["peak_rss_bytes"] > 0
+    assert [path for path in store.rglob("*") if path.is_file()] == []
+    page = pinnace("bench", "report", str(figures), "--to", str(tmp_path / "out"))
+    assert page.stdout == f"{tmp_path / 'out' / 'report.html'}\n"
+
+
+def _load(*arguments: str) -> None:
+    loaded = pinnace("bench", "load", "--cluster", "bench", *arguments)
+    assert loaded.returncode == 0, loaded.stderr
+
+
+def _served(cluster: TestedCluster) -> int:
+    """Items of the mix's kinds in its namespaces, but for those that every namespace has."""
+    own, wanted = {"default", "kube-root-ca.crt"}, set(namespaces())
+    kinds = ",".join(
+        kind.plural + ("." + kind.api_version.split("/")[0] if "/" in kind.api_version else "") for kind in KINDS
+    )
+    columns = "--output=custom-columns=:.metadata.namespace,:.metadata.name"
+    lines = cluster.kubectl("get", kinds, "--all-namespaces", "--no-headers", columns).splitlines()
+    places = [line.split() for line in lines if line.strip()]
+    return sum(place[0] in wanted and place[1] not in own for place in places)
+
+
+def _delete(etcd_url: str, *, prefix: str) -> None:
+    key, end = prefix.encode(), prefix[:-1].encode() + bytes([ord(prefix[-1]) + 1])
+    body = {"key": base64.b64encode(key).decode(), "range_end": base64.b64encode(end).decode()}
+    answer = urllib3.PoolManager().request("POST", f"{etcd_url}/v3/kv/deleterange", body=json.dumps(body))
+    assert answer.status == 200, answer.data
