@@ -4,10 +4,16 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Self, final
 
-__all__ = ["Archive", "Digest", "FlaggedItem", "Page", "PageSummary", "RefusedItem", "build_info"]
+__all__ = ["Archive", "Digest", "HeldItem", "Page", "PageSummary", "RefusedItem", "build_info", "read_items"]
 
 def build_info() -> dict[str, str]:
     """Version, profile, target and commit of the build, `deflate` (library in use) and `deflate_version`."""
+
+def read_items(body: bytes, *, request: str, api_version: str, kind: str) -> list[HeldItem]:
+    """Give the items of a list response that no archive is made from, bar those whose name can't become a path.
+
+    MalformedPageError naming `request` where it is no such list.
+    """
 
 @final
 class Archive:
@@ -30,7 +36,10 @@ class Archive:
         excluded_namespaces: Sequence[str] = (),
         only_names: AbstractSet[str] | None = None,
         deduplicate: bool = False,
-        flagged_annotations: Sequence[str] = (),
+        hold_everything: bool = False,
+        hold_namespaces: AbstractSet[str] | None = None,
+        hold_names: AbstractSet[str] | None = None,
+        hold_paths: Sequence[Sequence[str]] = (),
         skip_items: int = 0,
         skip_uid: str | None = None,
     ) -> Page:
@@ -38,16 +47,31 @@ class Archive:
 
         `request` names the page in errors. `only_names` archives just these names (Namespaces).
         `deduplicate` skips items that an earlier page with `deduplicate` wrote, known by a 16-byte SHA-256 prefix.
-        `flagged_annotations` are exact keys, at most 32 (EngineError otherwise): the summary names the archived items
-        that carry one with a text that is not empty, those of `status.phase` Succeeded or Failed aside.
+        `hold_*` say which items are handed out instead (`engine.Hold`), of those that are not filtered.
         `skip_items` passes over that many leading items, which an earlier, broken response already archived;
         `skip_uid` must be the uid of the last of them (MalformedPageError `resume_mismatch` otherwise).
         """
 
+    def register(self, *, api_version: str, kind: str, namespace: str, name: str) -> bool:
+        """Note that an item is being archived; False where it was noted before.
+
+        By this, by `add_item` or by a page that deduplicates; 16 bytes of a SHA-256 are kept of each.
+        """
+
     def add_item(
-        self, item: bytes, *, group_resource: str, api_version: str, kind: str, preferred: bool = True
+        self,
+        item: bytes,
+        *,
+        group_resource: str,
+        api_version: str,
+        kind: str,
+        preferred: bool = True,
+        registered: bool = False,
     ) -> bool:
-        """Archive one item given as JSON; False where it was already written. No page may be open."""
+        """Archive one item given as JSON, also while a page is open, between its chunks.
+
+        False where it was noted before, unless the caller `registered` it.
+        """
 
     def take_archive(self) -> bytes:
         """Compressed bytes that are ready, whole gzip members, in order; empty if there are none."""
@@ -66,7 +90,19 @@ class Page:
     """One list response being fed. After an error it is closed and the archive holds only whole items."""
 
     def feed(self, chunk: bytes, /) -> None:
-        """Take the next bytes of the body, of any length; MalformedPageError at the first byte that can't be."""
+        """Take the next bytes of the body, of any length; MalformedPageError at the first byte that can't be.
+
+        Held items of it are to be taken before more is fed (EngineError otherwise), also after a MalformedPageError.
+        """
+
+    def take_held(self) -> list[HeldItem]:
+        """Give the held items of what was fed, in the list's order.
+
+        `advance()` before each archives what comes before it; what comes after the last goes on by itself.
+        """
+
+    def advance(self) -> None:
+        """Archive what comes before the next held item, which counts as dealt with from then on."""
 
     def finish(self) -> PageSummary:
         """End of the body; MalformedPageError `truncated` if the list is not complete."""
@@ -110,9 +146,8 @@ class PageSummary:
     refused: list[RefusedItem]
     """The first 100 refused items; `refused_count` counts all."""
     refused_count: int
-    flagged: list[FlaggedItem]
-    """The first 100 annotations among `flagged_annotations` that archived items carry; `flagged_count` counts all."""
-    flagged_count: int
+    held_count: int
+    """Items handed out; they are among `item_count`, and not among `written_count` or `namespaces`."""
 
 @final
 class RefusedItem:
@@ -125,12 +160,20 @@ class RefusedItem:
     detail: str
 
 @final
-class FlaggedItem:
-    """An archived item with one of the page's flagged annotations; one for each such annotation."""
+class HeldItem:
+    """An item that a page hands out instead of archiving it."""
 
-    namespace: str
-    name: str
-    annotation: str
+    @property
+    def namespace(self) -> str:
+        """Empty for cluster-scoped items."""
+
+    @property
+    def name(self) -> str:
+        """`metadata.name`."""
+
+    @property
+    def json(self) -> bytes:
+        """Its canonical JSON, with `apiVersion` and `kind`."""
 
 @final
 class Digest:

@@ -7,6 +7,7 @@ A sentence names the object, the cause and the fix, and never holds a Secret's c
 from typing import ClassVar
 
 __all__ = [
+    "ActionLoadError",
     "AttemptLostError",
     "BackupExistsError",
     "BackupNotFoundError",
@@ -74,6 +75,17 @@ class MalformedObjectError(VerificationError):
         self.key = key
         self.reason = reason
         super().__init__(f"{location}: {key}: {reason}")
+
+
+class ActionLoadError(PinnaceError):
+    """A backup item action that a package registers but that can't be made."""
+
+    def __init__(self, *, entry_point: str, reason: str) -> None:
+        self.entry_point = entry_point
+        self.reason = reason
+        super().__init__(
+            f"backup item action {entry_point} can't be loaded: {reason}; repair or uninstall the package that has it"
+        )
 
 
 class InterruptedRun(BaseException):

@@ -41,7 +41,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def test_version_names_the_server_and_wants_no_update(velero: Velero) -> None:
-    lines = lines_of(velero.run("version"))
+    lines = lines_of(velero.run("version", "--timeout", "60s"))
     assert lines[:4] == ["Client:", "Version: v1.18.1", "Git commit: -", "Server:"]
     assert re.fullmatch(r"Version: v1\.18\.1\+pinnace\.[0-9.]+", lines[4])
     assert len(lines) == 5

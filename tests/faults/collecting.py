@@ -78,6 +78,11 @@ class Sink:
             skip_uid=skip_uid,
         )
 
+    def take_held(self, _: ListRequest, page: Page) -> int:
+        """Nothing is held here."""
+        assert page.take_held() == []
+        return 0
+
     def fed(self) -> None:
         """Nothing waits for bytes here."""
 

@@ -6,7 +6,7 @@ import pytest
 
 from faults.collecting import CONFIG_MAPS, LARGER_THAN_A_CHUNK, page, refusal
 from faults.list_server import Answer, serving
-from pinnace.backup.archive_sink import ArchiveSink
+from pinnace.backup.page_intake import PageIntake
 from pinnace.backup.stored import read_manifest
 from pinnace.backup.verify import verify
 from pinnace.collect.collected_list import CollectedList
@@ -25,7 +25,7 @@ _FIRST_TWO = Answer(_WHOLE, cut_after=_WHOLE.index(b'"c"'))
 def test_a_list_that_broke_off_is_counted_to_the_item(tmp_path: Path, again: Answer, possible: set[int]) -> None:
     """How much of a refused one is there depends on how its bytes arrive; what is there is counted."""
 
-    def collect(sink: ArchiveSink) -> list[CollectedList]:
+    def collect(sink: PageIntake) -> list[CollectedList]:
         with serving([_FIRST_TWO, again], folder=tmp_path) as (client, _):
             collector = ItemCollector(client, client_page_size=0, sleep=lambda _: None)
             return list(collector.collect([Probe(ListRequest(CONFIG_MAPS), 3, Revision("7"))], sink=sink))

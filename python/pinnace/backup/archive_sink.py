@@ -1,6 +1,7 @@
-"""Joins the collector to the archive and the archive to the store: pages in, compressed bytes out, in fixed memory."""
+"""Joins the archive to the store: pages and items in, compressed bytes out, in fixed memory."""
 
 import hashlib
+from collections import Counter
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -10,10 +11,9 @@ from pinnace.backup.item_log import ItemLog
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.progress import Observer
 from pinnace.collect.plan import ListRequest
-from pinnace.engine import Archive, Digest, Page, PageSummary
+from pinnace.engine import Archive, Digest, Hold, Page, PageSummary
+from pinnace.kube.discovery import ApiResource
 from pinnace.store.backup_store import BackupStore
-from pinnace.velero.pod_annotations import UNMET_REQUEST, UNMET_REQUESTS
-from pinnace.velero.results import Results
 
 if TYPE_CHECKING:
     from pinnace.backup.prepare import Prepared
@@ -24,19 +24,19 @@ __all__ = ["ArchiveSink"]
 class ArchiveSink:
     """The three streams of a backup (archive, index, resource list); leaving it without `commit()` aborts them."""
 
-    def __init__(
-        self, archive: Archive, store: BackupStore, *, observer: Observer, log: VeleroLog, results: Results
-    ) -> None:
+    def __init__(self, archive: Archive, store: BackupStore, *, observer: Observer, log: VeleroLog) -> None:
         self._archive = archive
         self._observer = observer
         self._log = log
-        self._results = results
+        self._expected_count = 0
         self._item_count = 0
         self._page_bytes = 0
         self._item_log = ItemLog(log)
         self._list_hash = hashlib.sha256()
         self._list_bytes = 0
         self.namespaces: set[str] = set()
+        """From which a list had an item that was taken; what is only pulled in does not bring its Namespace."""
+        self.kind_counts: Counter[ApiResource] = Counter()
         takes = {
             store.keys.archive: archive.take_archive,
             store.keys.index: self._take_index,
@@ -57,13 +57,22 @@ class ArchiveSink:
 
     def expect(self, prepared: "Prepared") -> None:
         """Tell the observer what is coming."""
+        self._expected_count = prepared.item_count
         kinds = {probe.request.resource.group_resource for probe in prepared.probes}
         self._observer.planned(kind_count=len(kinds), list_count=len(prepared.probes), item_count=prepared.item_count)
         self._log.info(message=f"Collecting {prepared.item_count} items", lists=len(prepared.probes))
 
-    def open(self, request: ListRequest, *, described: str, skip_items: int, skip_uid: str | None) -> Page:
+    def page(
+        self,
+        request: ListRequest,
+        *,
+        described: str,
+        hold: Hold,
+        deduplicate: bool,
+        skip_items: int,
+        skip_uid: str | None,
+    ) -> Page:
         """Open the archive's next page."""
-        self._log.info("Getting items", request=described)
         return self._archive.page(
             request=described,
             group_resource=request.resource.group_resource,
@@ -71,11 +80,39 @@ class ArchiveSink:
             kind=request.resource.kind,
             excluded_namespaces=request.excluded_namespaces,
             only_names=request.only_names,
-            deduplicate=request.deduplicate,
-            flagged_annotations=tuple(UNMET_REQUESTS) if request.resource.group_resource == "pods" else (),
+            deduplicate=deduplicate,
+            hold_everything=hold.everything,
+            hold_namespaces=hold.namespaces,
+            hold_names=hold.names,
+            hold_paths=tuple(hold.paths),
             skip_items=skip_items,
             skip_uid=skip_uid,
         )
+
+    def register(self, resource: ApiResource, *, namespace: str, name: str) -> bool:
+        """Note that an item is being backed up; False where it was already."""
+        return self._archive.register(
+            api_version=resource.api_version, kind=resource.kind, namespace=namespace, name=name
+        )
+
+    def expect_additional(self) -> None:
+        """Count one more item than the lists have."""
+        self._expected_count += 1
+        self._observer.expected(item_count=self._expected_count)
+
+    def add_item(self, resource: ApiResource, item: bytes) -> None:
+        """Archive one registered item, given as JSON; EngineError where it can't be."""
+        self._archive.add_item(
+            item,
+            group_resource=resource.group_resource,
+            api_version=resource.api_version,
+            kind=resource.kind,
+            registered=True,
+        )
+        self.fed()
+        self._item_count += 1
+        self.kind_counts[resource] += 1
+        self._tell(resource.group_resource)
 
     def fed(self) -> None:
         """Hand on what is ready; the store blocks while it is slower, and the listing waits with it."""
@@ -85,40 +122,18 @@ class ArchiveSink:
                 writer.write(ready)
 
     def finished(self, request: ListRequest, summary: PageSummary) -> None:
-        """Count a page; record each refused item, and each that asks for what is not done."""
-        resource = request.resource.group_resource
+        """Count a page."""
         self._item_count += summary.written_count
         self._page_bytes += summary.page_bytes
-        self._log.info(
-            "Archived a page",
-            resource=resource,
-            items=summary.written_count,
-            bytes=summary.page_bytes,
-            **{f"skipped.{reason}": count for reason, count in summary.skipped.items() if count},
-        )
+        if summary.written_count:
+            self.kind_counts[request.resource] += summary.written_count
         self.namespaces.update(namespace for namespace, count in summary.namespaces.items() if namespace and count)
-        self._record_refused(resource, summary)
-        self._record_flagged(resource, summary)
-        self._observer.progressed(group_resource=resource, item_count=self._item_count, page_bytes=self._page_bytes)
+        self._tell(request.resource.group_resource)
 
-    def _record_refused(self, resource: str, summary: PageSummary) -> None:
-        for refused in summary.refused:
-            self._results.add_error(
-                "Error backing up item",
-                namespace=refused.namespace,
-                resource=resource,
-                name=refused.name,
-                error=f"{summary.request}: byte {refused.offset}: {refused.detail}",
-            )
-        for _ in range(summary.refused_count - len(summary.refused)):
-            self._results.add_error("Error backing up item", namespace="", resource=resource)
-
-    def _record_flagged(self, resource: str, summary: PageSummary) -> None:
-        for flagged in summary.flagged:
-            sentence = UNMET_REQUESTS[flagged.annotation]
-            self._results.add_error(sentence, namespace=flagged.namespace, resource=resource, name=flagged.name)
-        for _ in range(summary.flagged_count - len(summary.flagged)):
-            self._results.add_error(UNMET_REQUEST, namespace="", resource=resource)
+    def _tell(self, group_resource: str) -> None:
+        self._observer.progressed(
+            group_resource=group_resource, item_count=self._item_count, page_bytes=self._page_bytes
+        )
 
     def finish(self) -> Digest:
         """End the three streams; nothing is visible before `commit()`."""

@@ -68,7 +68,9 @@ def commit(
     bodies = documents.companions(store.keys, results)
     objects = {key: documents.digest_of(body) for key, body in {**bodies, store.keys.metadata: metadata}.items()}
     objects |= {store.keys.log: log.digest, store.keys.resource_list: sink.resource_list_digest}
-    manifest = documents.manifest(finished, digest, prepared=prepared, lists=lists, objects=objects)
+    manifest = documents.manifest(
+        finished, digest, prepared=prepared, lists=lists, kind_counts=sink.kind_counts, objects=objects
+    )
     bodies[store.keys.manifest] = encode.gzipped(encode.compact(manifest))
     for key, body in bodies.items():
         store.put(key, body)

@@ -1,13 +1,15 @@
 """The documents of a backup that pinnace adds to Velero's: the manifest, and what is put into the Backup."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pinnace import engine
 from pinnace.backup.prepare import Prepared
 from pinnace.collect.collected_list import CollectedList, Span
+from pinnace.kube.discovery import ApiResource
 from pinnace.velero import encode
 from pinnace.velero.backup import Backup, BackupSpec
 from pinnace.velero.label import STORAGE_LOCATION_LABEL, valid_name
@@ -63,11 +65,12 @@ def manifest(
     *,
     prepared: Prepared,
     lists: Sequence[CollectedList],
+    kind_counts: Mapping[ApiResource, int],
     objects: Mapping[str, tuple[int, str]],
 ) -> dict[str, Any]:
-    """`<B>-manifest.json.gz`: digests of everything else, the revision of every list, how it was compressed.
+    """`<B>-manifest.json.gz`: digests of everything else, the revision of every list, what was not taken.
 
-    `objects` are bytes and SHA-256 by key.
+    `objects` are bytes and SHA-256 by key. `kind_counts` are all items, of which some are in no list: `additional`.
     """
     return {
         "backup": backup.name,
@@ -84,9 +87,21 @@ def manifest(
         "items": digest.item_count,
         "revision": prepared.revision.resource_version,
         "lists": [_list(collected) for collected in lists],
+        "additional": list(_additional(kind_counts, lists)),
         "skipped": [{"groupResource": kind.group_resource, "reason": kind.reason} for kind in prepared.skipped],
         "engine": engine.build_info(),
     }
+
+
+def _additional(kind_counts: Mapping[ApiResource, int], lists: Sequence[CollectedList]) -> Iterator[dict[str, Any]]:
+    """Count the items that others pulled in, by kind."""
+    counts = Counter(kind_counts)
+    for collected in lists:
+        counts[collected.request.resource] -= collected.item_count
+    for resource, count in sorted(counts.items(), key=lambda pair: pair[0].group_resource):
+        if count > 0:
+            kind = {"groupResource": resource.group_resource, "apiVersion": resource.api_version}
+            yield {**kind, "items": count}
 
 
 def _list(collected: CollectedList) -> dict[str, Any]:
@@ -101,10 +116,16 @@ def _list(collected: CollectedList) -> dict[str, Any]:
         "items": collected.item_count,
         "pages": collected.page_count,
         "pageBytes": collected.page_bytes,
+        "leftOut": {_camel(reason): count for reason, count in sorted(collected.left_out.items())},
         "warnings": collected.warnings,
         "error": collected.error,
     }
-    return {key: value for key, value in pairs.items() if value not in ("", [])}
+    return {key: value for key, value in pairs.items() if value not in ("", [], {})}
+
+
+def _camel(reason: str) -> str:
+    first, *rest = reason.split("_")
+    return first + "".join(map(str.title, rest))
 
 
 def _span(span: Span) -> dict[str, Any]:

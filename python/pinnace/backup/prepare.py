@@ -2,9 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pinnace.backup.log import VeleroLog
 from pinnace.collect.item_collector import ItemCollector, Probe, Revision
 from pinnace.collect.plan import ListRequest, Plan, make_plan
 from pinnace.errors import ValidationFailedError
@@ -12,7 +11,7 @@ from pinnace.kube.client import Client
 from pinnace.kube.discovery import ApiResource, SkippedKind, discover
 from pinnace.velero import includes_excludes, validation
 from pinnace.velero.backup import Backup, BackupSpec
-from pinnace.velero.includes_excludes import NamespaceSelection
+from pinnace.velero.includes_excludes import NamespaceSelection, ResourceFilter
 from pinnace.velero.label import EXCLUDE_FROM_BACKUP_LABEL
 from pinnace.velero.results import Results
 
@@ -20,6 +19,13 @@ if TYPE_CHECKING:
     from pinnace.backup.run import RunOptions
 
 __all__ = ["Prepared", "prepare"]
+
+
+class InfoLog(Protocol):
+    """Where it is told what is left out."""
+
+    def info(self, message: str, **fields: str | int) -> None:
+        """Write a line."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,11 @@ class Prepared:
     namespace_states: Mapping[str, NamespaceState]
     selection: NamespaceSelection
     spec: BackupSpec
+    plan: Plan
+    resources: Mapping[str, ApiResource]
+    """Every kind that can be backed up, by group resource."""
+
+    resource_filter: ResourceFilter
 
     @property
     def item_count(self) -> int:
@@ -63,10 +74,11 @@ class Prepared:
                 collected_from=name in collected_from,
             )
         )
-        return Probe(ListRequest(self.namespaces, only_names=wanted), len(wanted), self.revision) if wanted else None
+        request = ListRequest(self.namespaces, only_names=wanted, deduplicate=True)
+        return Probe(request, len(wanted), self.revision) if wanted else None
 
 
-def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: Results, log: VeleroLog) -> Prepared:
+def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: Results, log: InfoLog) -> Prepared:
     """Discover, select, plan and probe; kinds that can't be listed become errors here and are not planned.
 
     ValidationFailedError for an included namespace that is labelled `velero.io/exclude-from-backup=true`.
@@ -79,7 +91,7 @@ def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: R
     states = {str(item["metadata"]["name"]): _namespace_state(item) for item in answer.get("items") or []}
     revision = Revision(str(answer["metadata"]["resourceVersion"]) if options.consistency == "revision" else "")
     selection = _select(backup, states, results=results)
-    resource_filter = includes_excludes.ResourceFilter.from_spec(
+    resource_filter = ResourceFilter.from_spec(
         spec,
         resolve=discovery.resolve,
         namespaces_everything=selection.everything,
@@ -106,6 +118,9 @@ def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: R
         states,
         selection,
         spec,
+        plan,
+        {resource.group_resource: resource for resource in discovery.resources},
+        resource_filter,
     )
 
 

@@ -12,6 +12,7 @@ from pinnace.backup.allocator import return_large_blocks
 from pinnace.backup.archive_sink import ArchiveSink
 from pinnace.backup.attempt import SOLE_ATTEMPT, Attempt
 from pinnace.backup.commit import Outcome, commit
+from pinnace.backup.held_items import HeldItems, held_items
 from pinnace.backup.log import VeleroLog, left_on_failure
 from pinnace.backup.prepare import Prepared, prepare
 from pinnace.backup.progress import Observer
@@ -97,12 +98,15 @@ def make(
             results = Results(log.entry)
             _tell_leftovers(leftovers, log=log)
             archive = Archive(level=options.level, mtime_seconds=_mtime_seconds(backup), threads=options.threads)
-            sink = stack.enter_context(
-                ArchiveSink(archive, store, observer=observer or Observer(), log=log, results=results)
-            )
+            sink = stack.enter_context(ArchiveSink(archive, store, observer=observer or Observer(), log=log))
             prepared = prepare(client, backup, options=options, results=results, log=log)
             sink.expect(prepared)
-            lists = tuple(_collect(prepared, client=client, sink=sink, options=options, results=results, log=log))
+            held = stack.enter_context(
+                held_items(prepared, backup=backup, client=client, sink=sink, results=results, log=log)
+            )
+            lists = tuple(
+                _collect(prepared, client=client, sink=sink, held=held, options=options, results=results, log=log)
+            )
             digest = sink.finish()
             attempt.check()
             return commit(
@@ -142,19 +146,21 @@ def _collect(
     *,
     client: Client,
     sink: ArchiveSink,
+    held: HeldItems,
     options: RunOptions,
     results: Results,
     log: VeleroLog,
 ) -> Iterator[CollectedList]:
-    """Archive every list, and the Namespaces at last, when it is known from which an item came."""
+    """Archive every list and what its items pull in; the Namespaces last, when it is known from which an item came."""
     collector = ItemCollector(client, client_page_size=options.client_page_size)
     # Closed here, and not when the error that ended the run is forgotten: requests are on their way.
-    with closing(collector.collect(prepared.probes, sink=sink)) as lists:
+    with closing(collector.collect(held.paced(prepared.probes), sink=held.intake)) as lists:
         for collected in lists:
             _record(collected, results=results, log=log)
             yield collected
+    held.finish()
     if namespaces := prepared.namespaces_probe(collected_from=sink.namespaces):
-        for collected in collector.collect([namespaces], sink=sink):
+        for collected in collector.collect([namespaces], sink=held.intake):
             _record(collected, results=results, log=log)
             yield collected
 

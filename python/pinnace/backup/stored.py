@@ -77,7 +77,7 @@ class Manifest:
     index_sha256: str
     item_count: int
     kind_counts: Mapping[tuple[str, str], int]
-    """Items by group resource and apiVersion, summed up over the lists."""
+    """Items by group resource and apiVersion, summed up over the lists and what was pulled in."""
 
     objects: Mapping[str, tuple[int, str]]
     """Bytes and SHA-256 of the other objects, by file name; empty in a manifest that does not have them."""
@@ -166,7 +166,7 @@ def read_manifest(store: BackupStore) -> Manifest | None:
 
 def _manifest(document: Mapping[str, Any]) -> Manifest:
     counts: dict[tuple[str, str], int] = {}
-    for entry in document["lists"]:
+    for entry in (*document["lists"], *(document.get("additional") or ())):
         kind = (str(entry["groupResource"]), str(entry["apiVersion"]))
         counts[kind] = counts.get(kind, 0) + _number(entry["items"])
         if not all(isinstance(entry.get(name, []), list) for name in ("resourceVersions", "warnings")):

@@ -12,6 +12,7 @@ from pinnace.cli import human
 from pinnace.cli.backup_create import create
 from pinnace.cli.backup_delete import delete
 from pinnace.cli.backup_job import job
+from pinnace.cli.backup_plan import plan
 from pinnace.cli.backup_run import run
 from pinnace.cli.backup_watch import watch
 from pinnace.cli.help import GroupedCommand
@@ -29,6 +30,7 @@ app.command(cls=GroupedCommand)(run)
 app.command(cls=GroupedCommand)(create)
 app.command(cls=GroupedCommand)(watch)
 app.command(cls=GroupedCommand)(delete)
+app.command(cls=GroupedCommand)(plan)
 app.command(cls=GroupedCommand, hidden=True)(job)
 
 

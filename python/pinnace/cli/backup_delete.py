@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pinnace.cli.backup_options import Selector
+from pinnace.cli.filter_options import Selector
 from pinnace.cli.options import Context, Format, Kubeconfig, Namespace, configure
 from pinnace.cli.output import Output, show
 

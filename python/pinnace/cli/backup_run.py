@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pinnace.cli.backup_options import (
+from pinnace.cli.filter_options import (
     Annotations,
-    ExcludeClusterScopedResources,
+    ClusterResources,
+    Consistency,
+    ExcludeClusterScoped,
     ExcludeNamespaces,
-    ExcludeNamespaceScopedResources,
+    ExcludeNamespaceScoped,
     ExcludeResources,
     FromFile,
-    IncludeClusterResources,
-    IncludeClusterScopedResources,
+    IncludeClusterScoped,
     IncludeNamespaces,
-    IncludeNamespaceScopedResources,
+    IncludeNamespaceScoped,
     IncludeResources,
     Labels,
     OrderedResources,
@@ -51,11 +52,11 @@ def run(
     exclude_namespaces: ExcludeNamespaces = None,
     include_resources: IncludeResources = None,
     exclude_resources: ExcludeResources = None,
-    include_cluster_scoped_resources: IncludeClusterScopedResources = None,
-    exclude_cluster_scoped_resources: ExcludeClusterScopedResources = None,
-    include_namespace_scoped_resources: IncludeNamespaceScopedResources = None,
-    exclude_namespace_scoped_resources: ExcludeNamespaceScopedResources = None,
-    include_cluster_resources: IncludeClusterResources = None,
+    include_cluster_scoped_resources: IncludeClusterScoped = None,
+    exclude_cluster_scoped_resources: ExcludeClusterScoped = None,
+    include_namespace_scoped_resources: IncludeNamespaceScoped = None,
+    exclude_namespace_scoped_resources: ExcludeNamespaceScoped = None,
+    include_cluster_resources: ClusterResources = None,
     selector: Selector = "",
     or_selector: OrSelector = "",
     ordered_resources: OrderedResources = "",
@@ -65,13 +66,7 @@ def run(
     annotations: Annotations = "",
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    consistency: Annotated[
-        Literal["revision", "kind"],
-        typer.Option(
-            rich_help_panel=CLUSTER,
-            help="revision: every kind at one resourceVersion, where the server allows it; kind: each in itself.",
-        ),
-    ] = "revision",
+    consistency: Consistency = "revision",
     client_page_size: Annotated[
         int | None,
         typer.Option(

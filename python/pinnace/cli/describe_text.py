@@ -1,5 +1,6 @@
 """A backup described for people, with the sections and words of `velero backup describe`."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ def description_lines(
     else:
         yield from _resource_list(description, listed_items)
         yield from _lists(description)
+        yield from _not_taken(description)
 
 
 def _head(backup: Mapping[str, Any]) -> Iterator[str]:
@@ -181,3 +183,31 @@ def _lists(description: Description) -> Iterator[str]:
         how = f"revision {revisions}" if entry.get("consistency") == "revision" else f"in itself, revision {revisions}"
         notes = "".join(f"; {note}" for note in (*(entry.get("warnings") or ()), entry.get("error")) if note)
         yield f"  {place}:  {human.counted(entry['items'], 'item')}, {how}{notes}"
+
+
+_REASONS = {
+    "excludeLabel": "labelled velero.io/exclude-from-backup=true",
+    "deleting": "being deleted",
+    "namespace": "of excluded namespaces",
+    "refused": "that can't be stored (errors above)",
+}
+
+
+def _not_taken(description: Description) -> Iterator[str]:
+    """What the backup does not have, and why: items of kinds that were listed, then whole kinds."""
+    if description.manifest is None:
+        return
+    document = description.manifest.document
+    counts: Counter[tuple[str, str]] = Counter()
+    for entry in document["lists"]:
+        for reason, count in (entry.get("leftOut") or {}).items():
+            counts[(entry["groupResource"], reason)] += count
+    kinds: dict[str, list[str]] = {}
+    for kind in document.get("skipped") or ():
+        kinds.setdefault(str(kind["reason"]), []).append(str(kind["groupResource"]))
+    yield ""
+    yield "Not taken:" + ("" if counts or kinds else "  <none>")
+    for (group_resource, reason), count in sorted(counts.items()):
+        yield f"  {group_resource}:  {human.counted(count, 'item')} {_REASONS.get(reason, reason)}"
+    for reason, names in sorted(kinds.items()):
+        yield f"  {', '.join(sorted(names))}:  {reason}"

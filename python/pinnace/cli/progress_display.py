@@ -92,6 +92,10 @@ class RunDisplay(_Display, Observer):
                 human.counted(list_count, "list"),
             )
 
+    def expected(self, *, item_count: int) -> None:
+        """The total has grown."""
+        self._item_count = item_count
+
     def progressed(self, *, group_resource: str, item_count: int, page_bytes: int) -> None:
         """A page was archived; its kind is the one that is going on."""
         self._kinds.add(group_resource)

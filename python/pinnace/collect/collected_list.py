@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import orjson
@@ -9,6 +11,9 @@ import orjson
 from pinnace.collect.plan import ListRequest
 
 __all__ = ["CollectedList", "Span", "last_key"]
+
+
+LEFT_OUT = ("exclude_label", "deleting", "namespace")
 
 
 @dataclass
@@ -35,11 +40,19 @@ class CollectedList:
     page_bytes: int = 0
     error: str = ""
     warnings: list[str] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Items that were not taken, by the engine's reason (`exclude_label`, `deleting`, `namespace`) or `refused`."""
 
     @property
     def revisions(self) -> list[str]:
         """Every resourceVersion it was read at, in order; more than one after it expired in its middle."""
         return [span.resource_version for span in self.spans if span.resource_version]
+
+    def add_left_out(self, skipped: Mapping[str, int], *, refused_count: int) -> None:
+        """Count what one response held and the archive did not take; what another one brought is not left out."""
+        self.left_out.update({reason: skipped[reason] for reason in LEFT_OUT if skipped.get(reason)})
+        if refused_count:
+            self.left_out["refused"] += refused_count
 
     def add(self, *, resource_version: str, item_count: int, page_bytes: int) -> None:
         """Count what the archive took of one response."""

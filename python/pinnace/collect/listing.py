@@ -23,6 +23,9 @@ class PageSink(Protocol):
     def open(self, request: ListRequest, *, described: str, skip_items: int, skip_uid: str | None) -> Page:
         """Open the archive's next page."""
 
+    def take_held(self, request: ListRequest, page: Page) -> int:
+        """Called after each chunk: deal with the items that the engine holds; how many of them were archived."""
+
     def fed(self) -> None:
         """Called after each chunk: move on what the archive has ready."""
 
@@ -55,6 +58,8 @@ class Listing:
         self._skip_items = 0
         self._skip_uid: str | None = None
         self._passed_items = 0
+        self._archived_held_items = 0
+        self._is_taking_held = False
         self._fed_bytes = 0
         self._fed_at = 0.0
         self._patience = pace.patience(is_aggregated=probe.request.resource.aggregated)
@@ -73,6 +78,8 @@ class Listing:
             try:
                 is_done = self._read_page(prefetch)
             except KubeError as error:
+                if self._is_taking_held:
+                    raise
                 is_done = not self._recover(error, prefetch=prefetch)
             except MalformedPageError as error:
                 is_done = not self._recover_page(error)
@@ -109,7 +116,7 @@ class Listing:
     def _expected_rest(self, passed_items: int) -> Expected:
         """What is still to come, as large as what came; how many of it is left open, so that its limit is a number."""
         bytes_per_item = self._fed_bytes / passed_items if passed_items else self._probe.bytes_per_item
-        return Expected(None, max(bytes_per_item, 1.0))
+        return Expected(None, max(bytes_per_item, 1.0), is_slow=self._probe.is_slow)
 
     def _read_page(self, prefetch: Prefetch) -> bool:
         """Archive a page; True if it was the last."""
@@ -130,13 +137,13 @@ class Listing:
 
     def _archive_page(self, page: Page, chunks: Iterator[bytes], *, prefetch: Prefetch) -> None:
         started = self._fed_at = self._pace.clock()
-        summary: PageSummary | None = None
         try:
             self._feed(page, chunks, prefetch=prefetch)
             summary = page.finish()
-        finally:
-            if summary is None:
+        except (KubeError, MalformedPageError):
+            if not self._is_taking_held:
                 self._broke_off(page)
+            raise
         self._page_done(summary)
         self._pace.page_done(
             PageCost(
@@ -150,6 +157,7 @@ class Listing:
     def _feed(self, page: Page, chunks: Iterator[bytes], *, prefetch: Prefetch) -> None:
         for chunk in chunks:
             page.feed(chunk)
+            self._take_held(page)
             self._sink.fed()
             now = self._pace.clock()
             self._pace.drained(len(chunk), seconds=now - self._fed_at)
@@ -159,6 +167,12 @@ class Listing:
                 self._limit = self._pace.limit(self._expected_rest(self._passed_items + page.item_count))
                 self._next = self._requests.page(self._probe, limit=self._limit, token=page.continue_token)
             self._advance(prefetch)
+
+    def _take_held(self, page: Page) -> None:
+        """An error in here is not one of this list, and ends the run: held items are handed out only once."""
+        self._is_taking_held = True
+        self._archived_held_items += self._sink.take_held(self._probe.request, page)
+        self._is_taking_held = False
 
     def _may_ask_next(self, prefetch: Prefetch) -> bool:
         return prefetch.has_ended or (self._pace.concurrency.limit > 1 and self._pace.may_ask_early)
@@ -179,13 +193,16 @@ class Listing:
     def _account(self, summary: PageSummary) -> None:
         self._result.add(
             resource_version=summary.resource_version or "",
-            item_count=summary.written_count,
+            item_count=summary.written_count + self._archived_held_items,
             page_bytes=summary.page_bytes,
         )
+        self._result.add_left_out(summary.skipped, refused_count=summary.refused_count)
+        self._archived_held_items = 0
         self._sink.finished(self._probe.request, summary)
 
     def _broke_off(self, page: Page) -> None:
         """Keep what a broken response brought: its items are archived, and the next attempt passes over them."""
+        self._take_held(page)
         summary = page.abandon()
         if summary.item_count > self._skip_items:
             self._skip_items, self._skip_uid = summary.item_count, page.last_uid

@@ -21,6 +21,9 @@ _LARGEST_BYTES_UNSTREAMED = 32 << 20
 _LARGEST_BYTES_STREAMED = 256 << 20
 """A page at a revision of which the watch cache has no snapshot is read from etcd, and held there and here whole."""
 
+_LARGEST_BYTES_SLOW = 2 << 20
+"""Of a list whose items may take long: a page is read ahead whole, with room for one that is larger than its like."""
+
 _SMALLEST_LIMIT = 20
 _TOLERANCE = 1.25
 """A list that is larger by so much is not worth a page of its own for the rest, and counts are estimates."""
@@ -48,6 +51,8 @@ class Expected:
     item_count: int | None
     bytes_per_item: float
     is_cached: bool = False
+    is_slow: bool = False
+    """Some of its items may take longer than the server lets a response wait (hooks, snapshots of volumes)."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class PageSize:
         if self.fixed_limit is not None:
             return self.fixed_limit
         page_bytes = math.inf if expected.is_cached and self.streams_lists else self.page_bytes
+        page_bytes = min(page_bytes, _LARGEST_BYTES_SLOW) if expected.is_slow else page_bytes
         wanted_bytes = min(page_bytes, _LONGEST_BODY_SECONDS * bytes_per_second)
         limit = max(int(wanted_bytes / expected.bytes_per_item), _SMALLEST_LIMIT)
         if expected.item_count is not None and expected.item_count <= limit * _TOLERANCE:

@@ -8,7 +8,7 @@ from pinnace.velero import includes_excludes
 from pinnace.velero.backup import BackupSpec
 from pinnace.velero.label_selectors import selector_string
 
-__all__ = ["NAMESPACES", "ListRequest", "Plan", "make_plan"]
+__all__ = ["NAMESPACES", "ListRequest", "Plan", "make_plan", "name_selector"]
 
 NAMESPACES = "namespaces"
 _FIRST = ("pods", "persistentvolumeclaims", "persistentvolumes")
@@ -92,6 +92,11 @@ def make_plan(
     return Plan(tuple(lists), namespaces, tuple(skipped), tuple(unordered))
 
 
+def name_selector(name: str) -> str:
+    """Spell the field selector of one name, with what the API server wants escaped (fields/selector.go)."""
+    return "metadata.name=" + name.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
+
+
 def _core_first(resource: ApiResource) -> tuple[int, int]:
     is_first = resource.group == "" and resource.plural in _FIRST
     return (0 if resource.group == "" else 1, _FIRST.index(resource.plural) if is_first else len(_FIRST))
@@ -123,7 +128,7 @@ def _lists(
                 resource,
                 namespace=namespace,
                 label_selector=selector,
-                field_selector=f"metadata.name={name}",
+                field_selector=name_selector(name),
                 deduplicate=True,
                 ordered_name=entry,
             )

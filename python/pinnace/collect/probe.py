@@ -1,6 +1,5 @@
 """The first question to each list: how much is there, may it be read, and at which revision."""
 
-import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,11 +9,11 @@ import orjson
 from pinnace import interruption
 from pinnace.collect.concurrency import MOST_IN_FLIGHT
 from pinnace.collect.page_size import Expected
-from pinnace.collect.patience import Patience
 from pinnace.collect.plan import ListRequest
+from pinnace.collect.small_lists import SmallLists
 from pinnace.errors import KubeError, ServerUnreachableError
-from pinnace.kube.call import Call
 from pinnace.kube.client import Client, describe
+from pinnace.kube.discovery import ApiResource
 
 __all__ = ["Probe", "Prober", "Revision"]
 
@@ -34,6 +33,10 @@ class Revision:
     """The resourceVersion at which everything is listed; "" lists each kind at its newest."""
 
     resource_version: str = ""
+
+    def of(self, resource: ApiResource) -> "Revision":
+        """The revision of one kind: events and those of other servers have revisions of their own."""
+        return Revision() if resource.aggregated or resource.plural == "events" else self
 
     def query(self) -> dict[str, str]:
         """The parameters of a first page."""
@@ -55,12 +58,16 @@ class Probe:
 
     bytes_per_item: float = float(_SMALLEST_ITEM_BYTES)
     warning: str = ""
+    is_slow: bool = False
+    """As in `Expected`; set by who knows what happens to its items."""
 
     @property
     def expected(self) -> Expected:
         """What there is to read."""
         is_cached = not self.revision.resource_version
-        return Expected(self.item_count if self.is_counted else None, self.bytes_per_item, is_cached=is_cached)
+        return Expected(
+            self.item_count if self.is_counted else None, self.bytes_per_item, is_cached=is_cached, is_slow=self.is_slow
+        )
 
     @property
     def expected_bytes(self) -> float:
@@ -72,9 +79,7 @@ class Prober:
     """Asks, several lists at once; leaving it ends what is asked just now."""
 
     def __init__(self, client: Client) -> None:
-        self._client = client
-        self._ended = threading.Event()
-        self._calls: set[Call] = set()
+        self._lists = SmallLists(client)
 
     def probes(self, requests: Sequence[ListRequest], *, revision: Revision) -> Generator[Probe, None, None]:
         """Probe in the order given; 401 and a server that is gone raise, other errors stand in the probe."""
@@ -85,9 +90,7 @@ class Prober:
             for future in asked:
                 yield interruption.result(future)
         finally:
-            self._ended.set()
-            for call in list(self._calls):
-                call.hang_up()
+            self._lists.close()
             pool.shutdown(cancel_futures=True)
 
     def probe(self, request: ListRequest, *, revision: Revision) -> Probe:
@@ -96,8 +99,7 @@ class Prober:
         Events (often in an etcd of their own) and aggregated APIs have revisions of their own: they are listed at
         their newest. A kind that can't be listed at the revision is so too, with a warning.
         """
-        if request.resource.aggregated or request.resource.plural == "events":
-            revision = Revision()
+        revision = revision.of(request.resource)
         try:
             return self._ask(request, revision=revision)
         except KubeError as error:
@@ -113,7 +115,7 @@ class Prober:
 
     def _ask(self, request: ListRequest, *, revision: Revision, warning: str = "") -> Probe:
         query = {"limit": "1", **request.query(), **revision.query()}
-        body = self._patiently(request, query, is_exact=bool(revision.resource_version))
+        body = self._lists.read(request, query, is_exact=bool(revision.resource_version))
         try:
             answer = orjson.loads(body)
             metadata = answer.get("metadata") or {}
@@ -131,32 +133,6 @@ class Prober:
             bytes_per_item=float(max(len(body) - _ENVELOPE_BYTES, _SMALLEST_ITEM_BYTES)),
             warning=warning,
         )
-
-    def _patiently(self, request: ListRequest, query: dict[str, str], *, is_exact: bool) -> bytes:
-        patience = Patience(is_aggregated=request.resource.aggregated)
-        while True:
-            try:
-                return self._read(request.path, query)
-            except KubeError as error:
-                pause = patience.pause_seconds(error)
-                # A 504 to Exact is most often a revision that this kind's etcd does not know.
-                if pause is None or (is_exact and error.status == 504):
-                    raise
-            patience = patience.after(pause)
-            if self._ended.wait(pause):
-                raise InterruptedError
-
-    def _read(self, path: str, query: dict[str, str]) -> bytes:
-        call = Call()
-        self._calls.add(call)
-        try:
-            if self._ended.is_set():
-                raise InterruptedError
-            with self._client.open(path, query, call=call) as response:
-                return b"".join(response.chunks())
-        finally:
-            call.end()
-            self._calls.discard(call)
 
 
 def not_at_revision(revision: Revision, error: KubeError) -> str:

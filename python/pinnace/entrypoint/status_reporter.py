@@ -47,6 +47,10 @@ class StatusReporter(Observer):
         del kind_count, list_count
         self._total = item_count
 
+    def expected(self, *, item_count: int) -> None:
+        """The total has grown."""
+        self._total = item_count
+
     def progressed(self, *, group_resource: str, item_count: int, page_bytes: int) -> None:
         """A page was archived."""
         del group_resource, page_bytes

@@ -150,6 +150,24 @@ class ResourceFilter:
             return _list_reason(group_resource, self.included, self.excluded, style="NamespaceScopedResources")
         return self._new_cluster_reason(group_resource)
 
+    def excludes_additional(self, group_resource: str, *, namespaced: bool) -> bool:
+        """Tell whether an item that another one pulls in is left out by its kind (itemInclusionChecks of 1.18).
+
+        Cluster-scoped kinds need not be included, as in 1.9, only not excluded; Namespaces are never left out.
+        """
+        if namespaced:
+            return not self.includes(group_resource, namespaced=True)
+        if group_resource == "namespaces":
+            return False
+        if group_resource in _AUTO_EXCLUDED:
+            return True
+        if not self.is_old_style:
+            return glob.matches(group_resource, self.excluded_cluster)
+        if self.include_cluster_resources is False or glob.matches(group_resource, self.excluded):
+            return True
+        is_named = not self.included or glob.matches(group_resource, self.included)
+        return self.include_cluster_resources is None and not is_named
+
     def _old_reason(self, group_resource: str, *, namespaced: bool) -> str:
         if reason := _list_reason(group_resource, self.included, self.excluded, style="Resources"):
             return reason

@@ -97,7 +97,15 @@ impl Archive {
         self.kind = usize::MAX;
     }
 
-    /// Archive one item of `folder` given as JSON; false where it was already written.
+    /// Note that an item is being archived; false where it was noted before, by this, by [`Archive::add_item`] or by a
+    /// page that deduplicates.
+    pub fn register(&mut self, api_version: &str, kind: &str, namespace: &str, name: &str) -> bool {
+        let (uid, deleting, excluded_by_label) = ("", false, false);
+        self.seen.insert(&ItemFields { api_version, kind, namespace, name, uid, deleting, excluded_by_label })
+    }
+
+    /// Archive one item of `folder` given as JSON; false where it was already written and not only registered.
+    /// Items that follow belong to the folder that was entered last.
     ///
     /// # Errors
     /// A page error where it is malformed, an archive error where its name can't become a path.
@@ -107,15 +115,30 @@ impl Archive {
         json: &[u8],
         api_version: &str,
         kind: &str,
+        is_registered: bool,
     ) -> Result<bool, EngineError> {
+        let entered = self.folder.clone();
         self.enter(folder);
         let mut reader = std::mem::take(&mut self.reader);
+        let added = self.add(&mut reader, json, (api_version, kind), is_registered);
+        self.reader = reader;
+        self.enter(entered);
+        added
+    }
+
+    fn add(
+        &mut self,
+        reader: &mut ItemReader,
+        json: &[u8],
+        (api_version, kind): (&str, &str),
+        is_registered: bool,
+    ) -> Result<bool, EngineError> {
         let item = reader.read(json, api_version, kind)?;
         if let Some(refusal) = item.refusal() {
             return Err(EngineError::archive(refusal.detail));
         }
         let fields = item.fields();
-        if !self.seen.insert(&fields) {
+        if !is_registered && !self.seen.insert(&fields) {
             return Ok(false);
         }
         let buffer = self.buffer(&fields)?;
@@ -123,7 +146,6 @@ impl Archive {
         item.write(buffer);
         let end = buffer.len();
         self.commit(&fields, start..end)?;
-        self.reader = reader;
         Ok(true)
     }
 

@@ -77,12 +77,25 @@ pub struct ItemFilter {
     pub only_names: Option<HashSet<String>>,
     /// Leave out what an earlier deduplicated page wrote.
     pub deduplicate: bool,
+    /// Take also what is labelled or being deleted.
+    pub takes_all: bool,
 }
 
 impl ItemFilter {
     /// Why `item` is left out, or None if it is to be archived; `seen` grows by it if deduplicating.
     pub fn skip(&self, item: &ItemFields<'_>, seen: &mut SeenItems) -> Option<SkipReason> {
-        if self.only_names.as_ref().is_some_and(|names| !names.contains(item.name)) {
+        self.reason(item, || !seen.insert(item))
+    }
+
+    /// The same for an item that is handed out: who takes it notes that it was seen.
+    pub fn skip_held(&self, item: &ItemFields<'_>, seen: &SeenItems) -> Option<SkipReason> {
+        self.reason(item, || seen.contains(item))
+    }
+
+    fn reason(&self, item: &ItemFields<'_>, was_seen: impl FnOnce() -> bool) -> Option<SkipReason> {
+        if self.takes_all {
+            None
+        } else if self.only_names.as_ref().is_some_and(|names| !names.contains(item.name)) {
             Some(SkipReason::Name)
         } else if self.excluded_namespaces.contains(item.namespace) {
             Some(SkipReason::Namespace)
@@ -90,7 +103,7 @@ impl ItemFilter {
             Some(SkipReason::ExcludeLabel)
         } else if item.deleting {
             Some(SkipReason::Deleting)
-        } else if self.deduplicate && !seen.insert(item) {
+        } else if self.deduplicate && was_seen() {
             Some(SkipReason::Duplicate)
         } else {
             None
@@ -127,16 +140,13 @@ pub struct SeenItems(HashSet<Identity, BuildHasherDefault<IdentityHasher>>);
 impl SeenItems {
     /// Remember `item`; false where it was known.
     pub fn insert(&mut self, item: &ItemFields<'_>) -> bool {
-        let mut hasher = Sha256::new();
-        for (index, part) in [item.api_version, item.kind, item.namespace, item.name].into_iter().enumerate() {
-            if index > 0 {
-                hasher.update(b"/");
-            }
-            hasher.update(part.as_bytes());
-        }
-        let mut identity = Identity::default();
-        identity.copy_from_slice(&hasher.finalize()[..16]);
-        self.0.insert(identity)
+        self.0.insert(identity(item))
+    }
+
+    /// Whether `item` is known.
+    #[must_use]
+    pub fn contains(&self, item: &ItemFields<'_>) -> bool {
+        self.0.contains(&identity(item))
     }
 
     /// How many items are known.
@@ -150,4 +160,17 @@ impl SeenItems {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+fn identity(item: &ItemFields<'_>) -> Identity {
+    let mut hasher = Sha256::new();
+    for (index, part) in [item.api_version, item.kind, item.namespace, item.name].into_iter().enumerate() {
+        if index > 0 {
+            hasher.update(b"/");
+        }
+        hasher.update(part.as_bytes());
+    }
+    let mut identity = Identity::default();
+    identity.copy_from_slice(&hasher.finalize()[..16]);
+    identity
 }

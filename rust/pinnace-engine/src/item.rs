@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::error::{EngineError, PageError};
 use crate::filter::SeenItems;
-use crate::flagged::FlaggedAnnotations;
+use crate::held::Hold;
 use crate::json::{ItemTexts, MetadataShape, Options, Tape, canonical};
 
 /// What filters, paths and the index need of an item.
@@ -56,14 +56,12 @@ pub struct Refusal {
 /// Parses items one after the other, reusing its memory.
 #[derive(Debug, Default)]
 pub struct ItemReader {
-    flagged: FlaggedAnnotations,
     tape: Tape,
 }
 
 /// One parsed item, borrowed from its bytes.
 pub struct Item<'a> {
     tape: &'a Tape,
-    flagged: &'a FlaggedAnnotations,
     source: &'a [u8],
     texts: ItemTexts<'a>,
     api_version: &'a str,
@@ -71,12 +69,6 @@ pub struct Item<'a> {
 }
 
 impl ItemReader {
-    /// One whose items tell which of `flagged` they carry.
-    #[must_use]
-    pub fn flagging(flagged: FlaggedAnnotations) -> Self {
-        Self { flagged, tape: Tape::default() }
-    }
-
     /// Parse `source`, which is one JSON object; `api_version` and `kind` are those of its list.
     ///
     /// # Errors
@@ -87,10 +79,9 @@ impl ItemReader {
         api_version: &'a str,
         kind: &'a str,
     ) -> Result<Item<'a>, PageError> {
-        let flagged = &self.flagged;
-        let options = Options { type_meta: Some((api_version, kind)), keep_members: false, flagged: flagged.keys() };
+        let options = Options { type_meta: Some((api_version, kind)), keep_members: false };
         self.tape.parse_all(source, options)?;
-        Ok(Item { tape: &self.tape, flagged, source, texts: self.tape.fields().texts(source), api_version, kind })
+        Ok(Item { tape: &self.tape, source, texts: self.tape.fields().texts(source), api_version, kind })
     }
 }
 
@@ -136,10 +127,10 @@ impl Item<'_> {
         Some(Refusal { reason, detail })
     }
 
-    /// Those of the flagged annotations that it carries with a text that is not empty; none if `status.phase` is
-    /// `Succeeded` or `Failed`, because nothing can be asked of a pod that has ended.
-    pub fn flagged(&self) -> impl Iterator<Item = &str> {
-        self.flagged.hit(self.tape.fields().flagged())
+    /// Whether `hold` names it.
+    #[must_use]
+    pub fn is_held_by(&self, hold: &Hold) -> bool {
+        hold.holds(&self.fields(), self.source, self.tape.has_veiled_keys())
     }
 
     /// Append its canonical JSON to `out`.

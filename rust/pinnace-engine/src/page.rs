@@ -2,12 +2,13 @@
 //!
 //! Of the page only a value that a chunk's end cut is held, so memory depends on the largest item.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 
 use crate::error::{EngineError, PageError, Reason};
-use crate::filter::{ItemFilter, SkipCounts, SkipReason};
-use crate::flagged::{Flagged, FlaggedAnnotations};
-use crate::item::{ItemFields, ItemReader, ItemSink, Refusal};
+use crate::filter::{ItemFilter, SeenItems, SkipCounts, SkipReason};
+use crate::held::{HeldItem, Hold};
+use crate::item::{Item, ItemFields, ItemReader, ItemSink, Refusal};
 use crate::json::{Boundary, Options, Tape, text};
 
 /// The largest single value taken by default; etcd's own limit for an object is 1.5 MiB.
@@ -25,8 +26,8 @@ pub struct PageSpec {
     pub kind: String,
     /// Which items are left out.
     pub filter: ItemFilter,
-    /// Annotations whose carriers the summary names, if they are archived.
-    pub flagged_annotations: FlaggedAnnotations,
+    /// Which items are handed out instead of given to the sink.
+    pub hold: Hold,
     /// Leading items that an earlier, broken response already archived.
     pub skip_items: u64,
     /// The uid of the last of them, if known.
@@ -42,7 +43,7 @@ impl PageSpec {
             api_version: api_version.into(),
             kind: kind.into(),
             filter: ItemFilter::default(),
-            flagged_annotations: FlaggedAnnotations::default(),
+            hold: Hold::default(),
             skip_items: 0,
             skip_uid: None,
             max_item_bytes: MAX_ITEM_BYTES,
@@ -90,8 +91,8 @@ pub struct PageSummary {
     pub refused: Vec<RefusedItem>,
     /// All of them.
     pub refused_count: u64,
-    /// Archived items that carry one of the flagged annotations.
-    pub flagged: Flagged,
+    /// Items handed out.
+    pub held_count: u64,
 }
 
 /// What comes next in the outermost object.
@@ -134,6 +135,15 @@ enum ListKey {
     Other,
 }
 
+/// From the first held item of a chunk on, what waits for its caller, in the list's order.
+#[derive(Debug)]
+enum Waiting {
+    /// None once it was taken.
+    Held(Option<HeldItem>),
+    /// An item that goes to the sink once those before it are done with: its bytes, and where they start.
+    Plain(Vec<u8>, u64),
+}
+
 /// One list response being read.
 #[derive(Debug)]
 pub struct Page {
@@ -148,9 +158,12 @@ pub struct Page {
     items_seen: bool,
     list_kind: String,
     last_uid: Option<String>,
-    namespace: (String, u64),
+    run: NamespaceRun,
     reader: ItemReader,
     tape: Tape,
+    /// Whether any item may be held.
+    holds: bool,
+    waiting: VecDeque<Waiting>,
     summary: PageSummary,
     failed: Option<EngineError>,
 }
@@ -159,7 +172,7 @@ impl Page {
     /// A page of which nothing has been read.
     #[must_use]
     pub fn new(spec: PageSpec) -> Self {
-        let reader = ItemReader::flagging(spec.flagged_annotations.clone());
+        let holds = !spec.hold.is_empty();
         Self {
             spec,
             expected: Expected::List,
@@ -170,22 +183,26 @@ impl Page {
             items_seen: false,
             list_kind: String::new(),
             last_uid: None,
-            namespace: (String::new(), 0),
-            reader,
+            run: NamespaceRun::default(),
+            reader: ItemReader::default(),
             tape: Tape::default(),
+            holds,
+            waiting: VecDeque::new(),
             summary: PageSummary::default(),
             failed: None,
         }
     }
 
-    /// Take the next bytes of the body.
+    /// Take the next bytes of the body. What waits behind taken held items goes to the sink first.
     ///
     /// # Errors
     /// At the first value that can't be; the page then stays failed. Items given to the sink before are whole.
+    /// An archive error where held items were not taken.
     pub fn feed(&mut self, chunk: &[u8], sink: &mut impl ItemSink) -> Result<(), EngineError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
+        self.settle(sink)?;
         let result = self.take(chunk, sink);
         self.offset += chunk.len() as u64;
         self.summary.page_bytes = self.offset;
@@ -195,13 +212,62 @@ impl Page {
         result
     }
 
-    /// The body has ended.
+    /// The held items of what was fed, in the list's order. [`Page::advance`] is to be called before each is dealt with.
+    pub fn take_held(&mut self) -> Vec<HeldItem> {
+        self.waiting
+            .iter_mut()
+            .filter_map(|waiting| match waiting {
+                Waiting::Held(item) => item.take(),
+                Waiting::Plain(..) => None,
+            })
+            .collect()
+    }
+
+    /// Give the sink what comes before the next held item, which counts as dealt with from then on.
+    ///
+    /// # Errors
+    /// Where the sink can't take an item, or the held one was not taken.
+    pub fn advance(&mut self, sink: &mut impl ItemSink) -> Result<(), EngineError> {
+        while let Some(waiting) = self.waiting.pop_front() {
+            match waiting {
+                Waiting::Plain(span, offset) => self.write(&span, offset, sink)?,
+                Waiting::Held(None) => break,
+                Waiting::Held(item) => {
+                    self.waiting.push_front(Waiting::Held(item));
+                    return Err(EngineError::archive("held items of the page were not taken"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Give the sink all that waits.
+    ///
+    /// # Errors
+    /// As [`Page::advance`].
+    pub fn settle(&mut self, sink: &mut impl ItemSink) -> Result<(), EngineError> {
+        while !self.waiting.is_empty() {
+            self.advance(sink)?;
+        }
+        Ok(())
+    }
+
+    /// Whether held items, or what comes after them, are not dealt with yet.
+    #[must_use]
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The body has ended, and nothing waits any more.
     ///
     /// # Errors
     /// If it may not end here, or was no list.
     pub fn finish(mut self) -> Result<PageSummary, EngineError> {
         if let Some(error) = self.failed {
             return Err(error);
+        }
+        if !self.waiting.is_empty() {
+            return Err(EngineError::archive("items of the page still wait for the held ones before them"));
         }
         if self.expected != Expected::Nothing {
             return Err(PageError::new(Reason::Truncated, self.offset, "the body ends before the list does").into());
@@ -214,7 +280,7 @@ impl Page {
             let detail = "fewer items than the broken response had archived";
             return Err(PageError::new(Reason::ResumeMismatch, self.offset, detail).into());
         }
-        self.count_namespace();
+        self.run.end(&mut self.summary.namespaces);
         Ok(self.summary)
     }
 
@@ -246,10 +312,7 @@ impl Page {
     #[must_use]
     pub fn summary_so_far(&self) -> PageSummary {
         let mut summary = self.summary.clone();
-        let (namespace, count) = &self.namespace;
-        if *count > 0 {
-            *summary.namespaces.entry(namespace.clone()).or_default() += count;
-        }
+        self.run.clone().end(&mut summary.namespaces);
         summary
     }
 
@@ -417,38 +480,114 @@ impl Page {
             note_refused(summary, refusal, &fields, offset);
             return Ok(());
         }
-        if let Some(reason) = self.spec.filter.skip(&fields, sink.seen()) {
-            summary.skipped.add(reason);
+        let is_held = self.holds && item.is_held_by(&self.spec.hold);
+        if is_held || !self.waiting.is_empty() {
+            // Whether an item was seen is asked again when its turn comes: held ones before it may pull it in.
+            if let Some(reason) = self.spec.filter.skip_held(&fields, sink.seen()) {
+                summary.skipped.add(reason);
+            } else if is_held {
+                summary.held_count += 1;
+                self.waiting.push_back(Waiting::Held(Some(held(&item))));
+            } else {
+                self.waiting.push_back(Waiting::Plain(span.to_vec(), offset));
+            }
             return Ok(());
         }
-        let buffer = sink.buffer(&fields)?;
-        let start = buffer.len();
-        item.write(buffer);
-        let written = start..buffer.len();
-        summary.written_count += 1;
-        summary.archived_bytes += written.len() as u64;
-        sink.commit(&fields, written)?;
-        summary.flagged.note(&fields, item.flagged());
-        let same_namespace = self.namespace.0 == fields.namespace;
-        let next = if same_namespace { String::new() } else { fields.namespace.to_owned() };
-        self.count_item_of(same_namespace, next);
+        give(&item, &self.spec.filter, summary, &mut self.run, sink)
+    }
+
+    /// Give the sink an item that waited.
+    fn write(&mut self, span: &[u8], offset: u64, sink: &mut impl ItemSink) -> Result<(), EngineError> {
+        let item =
+            self.reader.read(span, &self.spec.api_version, &self.spec.kind).map_err(|error| in_page(error, offset))?;
+        give(&item, &self.spec.filter, &mut self.summary, &mut self.run, sink)
+    }
+}
+
+/// Items of one namespace, one after the other: lists come by namespace, so their count stands apart from the map.
+#[derive(Debug, Clone, Default)]
+struct NamespaceRun {
+    namespace: String,
+    count: u64,
+}
+
+impl NamespaceRun {
+    fn add(&mut self, namespace: &str, counts: &mut BTreeMap<String, u64>) {
+        if self.namespace != namespace {
+            self.end(counts);
+            namespace.clone_into(&mut self.namespace);
+        }
+        self.count += 1;
+    }
+
+    fn end(&mut self, counts: &mut BTreeMap<String, u64>) {
+        if self.count > 0 {
+            *counts.entry(self.namespace.clone()).or_default() += self.count;
+        }
+        self.count = 0;
+    }
+}
+
+/// Give `item` to the sink, unless it is filtered.
+fn give(
+    item: &Item<'_>,
+    filter: &ItemFilter,
+    summary: &mut PageSummary,
+    run: &mut NamespaceRun,
+    sink: &mut impl ItemSink,
+) -> Result<(), EngineError> {
+    let fields = item.fields();
+    if let Some(reason) = filter.skip(&fields, sink.seen()) {
+        summary.skipped.add(reason);
+        return Ok(());
+    }
+    let buffer = sink.buffer(&fields)?;
+    let start = buffer.len();
+    item.write(buffer);
+    let written = start..buffer.len();
+    summary.written_count += 1;
+    summary.archived_bytes += written.len() as u64;
+    sink.commit(&fields, written)?;
+    run.add(fields.namespace, &mut summary.namespaces);
+    Ok(())
+}
+
+fn held(item: &Item<'_>) -> HeldItem {
+    let fields = item.fields();
+    let mut json = Vec::new();
+    item.write(&mut json);
+    HeldItem { namespace: fields.namespace.to_owned(), name: fields.name.to_owned(), json }
+}
+
+/// The items of a list that goes to no archive, bar those whose name can't become a path.
+///
+/// # Errors
+/// Where the body is not such a list.
+pub fn read_all(body: &[u8], api_version: &str, kind: &str) -> Result<Vec<HeldItem>, EngineError> {
+    let filter = ItemFilter { takes_all: true, ..ItemFilter::default() };
+    let mut page = Page::new(PageSpec { hold: Hold::everything(), filter, ..PageSpec::new(api_version, kind) });
+    page.feed(body, &mut NoSink::default())?;
+    let items = page.take_held();
+    page.settle(&mut NoSink::default())?;
+    page.finish()?;
+    Ok(items)
+}
+
+/// Refuses items: of a list of which all are held none comes here.
+#[derive(Default)]
+struct NoSink(SeenItems);
+
+impl ItemSink for NoSink {
+    fn buffer(&mut self, _item: &ItemFields<'_>) -> Result<&mut Vec<u8>, EngineError> {
+        Err(EngineError::archive("an item that is not held has nowhere to go"))
+    }
+
+    fn commit(&mut self, _item: &ItemFields<'_>, _written: Range<usize>) -> Result<(), EngineError> {
         Ok(())
     }
 
-    /// Lists come by namespace, so the count of the current one stands apart from the map.
-    fn count_item_of(&mut self, same_namespace: bool, next: String) {
-        if !same_namespace {
-            self.count_namespace();
-            self.namespace.0 = next;
-        }
-        self.namespace.1 += 1;
-    }
-
-    fn count_namespace(&mut self) {
-        let (name, count) = std::mem::take(&mut self.namespace);
-        if count > 0 {
-            *self.summary.namespaces.entry(name).or_default() += count;
-        }
+    fn seen(&mut self) -> &mut SeenItems {
+        &mut self.0
     }
 }
 

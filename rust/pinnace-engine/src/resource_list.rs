@@ -18,6 +18,9 @@ use crate::json::text;
 /// Plain bytes after which names are compressed.
 const BLOCK_BYTES: usize = 64 << 10;
 
+/// Fewer stay plain when another kind is entered: kinds alternate where one pulls in the other.
+const SMALL_BLOCK_BYTES: usize = 4 << 10;
+
 /// The names of one kind.
 #[derive(Debug, Default)]
 struct Names {
@@ -143,6 +146,7 @@ impl ResourceList {
         self.leave()?;
         let mut between = b"{".to_vec();
         for (key, mut names) in std::mem::take(&mut self.kinds) {
+            names.pack(self.deflate.as_mut())?;
             if names.out_of_order {
                 names.sort(self.deflate.as_mut())?;
             }
@@ -164,7 +168,9 @@ impl ResourceList {
 
     fn leave(&mut self) -> Result<(), EngineError> {
         let (key, mut names) = std::mem::take(&mut self.at_hand);
-        names.pack(self.deflate.as_mut())?;
+        if names.plain.len() >= SMALL_BLOCK_BYTES {
+            names.pack(self.deflate.as_mut())?;
+        }
         if !names.last.is_empty() {
             self.kinds.insert(key, names);
         }

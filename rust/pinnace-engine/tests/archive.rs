@@ -129,7 +129,7 @@ fn items_of_several_folders_in_one_member_have_their_own_paths_places_and_hashes
     let mut archive = Archive::new(Level::Default, 1, 1).expect("threads");
     for (group_resource, api_version, preferred, kind, json) in &items {
         let folder = Folder::new(group_resource, api_version, *preferred).expect("a folder");
-        assert_eq!(archive.add_item(folder, json.as_bytes(), api_version, kind), Ok(true));
+        assert_eq!(archive.add_item(folder, json.as_bytes(), api_version, kind, false), Ok(true));
     }
     assert_eq!(archive.finish().expect("an archive").member_count, 1);
     let plain = gunzip(&archive.take_archive());
@@ -165,7 +165,7 @@ fn resource_list(items: &[(&str, &str, &str)]) -> String {
     let mut archive = Archive::new(Level::Default, 1, 1).expect("threads");
     for (kind, namespace, name) in items {
         let json = format!(r#"{{"metadata":{{"name":{name:?},"namespace":{namespace:?}}}}}"#);
-        assert!(archive.add_item(folder(), json.as_bytes(), "v1", kind).expect("an item"));
+        assert!(archive.add_item(folder(), json.as_bytes(), "v1", kind, false).expect("an item"));
     }
     archive.finish().expect("an archive");
     String::from_utf8(gunzip(&archive.take_resource_list())).expect("text")
@@ -192,10 +192,10 @@ fn long_resource_lists_come_out_whole_in_either_order() {
 fn a_single_item_is_written_once_and_refused_where_its_name_is_no_file() {
     let mut archive = Archive::new(Level::Default, 1, 1).expect("threads");
     let item = br#"{"metadata":{"name":"x","namespace":"a"}}"#;
-    assert_eq!(archive.add_item(folder(), item, "v1", "ConfigMap"), Ok(true));
-    assert_eq!(archive.add_item(folder(), item, "v1", "ConfigMap"), Ok(false));
+    assert_eq!(archive.add_item(folder(), item, "v1", "ConfigMap", false), Ok(true));
+    assert_eq!(archive.add_item(folder(), item, "v1", "ConfigMap", false), Ok(false));
     let unsafe_name = br#"{"metadata":{"name":"../x","namespace":"a"}}"#;
-    assert!(archive.add_item(folder(), unsafe_name, "v1", "ConfigMap").is_err());
+    assert!(archive.add_item(folder(), unsafe_name, "v1", "ConfigMap", false).is_err());
     assert_eq!(archive.finish().expect("an archive").item_count, 1);
 }
 

@@ -7,7 +7,7 @@ use pinnace_engine::archive::{self as engine, Folder};
 use pinnace_engine::deflate::Level;
 use pinnace_engine::error::EngineError;
 use pinnace_engine::filter::ItemFilter;
-use pinnace_engine::flagged::FlaggedAnnotations;
+use pinnace_engine::held::Hold;
 use pinnace_engine::page::{MAX_ITEM_BYTES, Page as EnginePage, PageSpec};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -27,10 +27,14 @@ pub struct Shared {
 impl Shared {
     /// # Errors
     /// Where the archive can't take anything now.
+    fn expect_unfinished(&self) -> Result<(), EngineError> {
+        if self.finished { Err(EngineError::archive("the archive is finished")) } else { Ok(()) }
+    }
+
+    /// # Errors
+    /// Where a page is open too.
     fn expect_idle(&self) -> Result<(), EngineError> {
-        if self.finished {
-            return Err(EngineError::archive("the archive is finished"));
-        }
+        self.expect_unfinished()?;
         if self.page_is_open {
             return Err(EngineError::archive("a page is open; finish or abandon it first"));
         }
@@ -61,9 +65,11 @@ impl Archive {
     /// Open the next list response; one page is open at a time (EngineError otherwise).
     #[pyo3(
         signature = (*, request, group_resource, api_version, kind, preferred = true, excluded_namespaces = Vec::new(),
-            only_names = None, deduplicate = false, flagged_annotations = Vec::new(), skip_items = 0, skip_uid = None),
+            only_names = None, deduplicate = false, hold_everything = false, hold_namespaces = None,
+            hold_names = None, hold_paths = Vec::new(), skip_items = 0, skip_uid = None),
         text_signature = "($self, *, request, group_resource, api_version, kind, preferred=True, \
-            excluded_namespaces=(), only_names=None, deduplicate=False, flagged_annotations=(), skip_items=0, skip_uid=None)"
+            excluded_namespaces=(), only_names=None, deduplicate=False, hold_everything=False, hold_namespaces=None, \
+            hold_names=None, hold_paths=(), skip_items=0, skip_uid=None)"
     )]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments, as in the .pyi")]
     fn page(
@@ -77,16 +83,24 @@ impl Archive {
         excluded_namespaces: Vec<String>,
         only_names: Option<HashSet<String>>,
         deduplicate: bool,
-        flagged_annotations: Vec<String>,
+        hold_everything: bool,
+        hold_namespaces: Option<HashSet<String>>,
+        hold_names: Option<HashSet<String>>,
+        hold_paths: Vec<Vec<String>>,
         skip_items: u64,
         skip_uid: Option<String>,
     ) -> PyResult<Page> {
-        let filter =
-            ItemFilter { excluded_namespaces: excluded_namespaces.into_iter().collect(), only_names, deduplicate };
+        let filter = ItemFilter {
+            excluded_namespaces: excluded_namespaces.into_iter().collect(),
+            only_names,
+            deduplicate,
+            takes_all: false,
+        };
+        let mut hold = if hold_everything { Hold::everything() } else { Hold::default() };
+        (hold.namespaces, hold.names) = (hold_namespaces.unwrap_or_default(), hold_names.unwrap_or_default());
         let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
         let opened = py.detach(|| {
             let folder = Folder::new(group_resource, &api_version, preferred)?;
-            let flagged_annotations = FlaggedAnnotations::new(flagged_annotations)?;
             let mut shared = lock(&self.shared)?;
             shared.expect_idle()?;
             shared.archive.enter(folder);
@@ -96,7 +110,7 @@ impl Archive {
                 api_version,
                 kind,
                 filter,
-                flagged_annotations,
+                hold: hold.at_paths(hold_paths),
                 skip_items,
                 skip_uid,
                 max_item_bytes,
@@ -106,8 +120,16 @@ impl Archive {
         Ok(Page::new(request, page, Arc::clone(&self.shared)))
     }
 
-    /// Archive one item given as JSON; False where it was already written. No page may be open.
-    #[pyo3(signature = (item, *, group_resource, api_version, kind, preferred = true))]
+    /// Note that an item is being archived; False where it was noted before.
+    #[pyo3(signature = (*, api_version, kind, namespace, name))]
+    fn register(&self, py: Python<'_>, api_version: &str, kind: &str, namespace: &str, name: &str) -> PyResult<bool> {
+        let is_new = py.detach(|| Ok(lock(&self.shared)?.archive.register(api_version, kind, namespace, name)));
+        is_new.map_err(|error| to_python(error, ""))
+    }
+
+    /// Archive one item given as JSON, also between the chunks of a page; False where it was already written.
+    #[pyo3(signature = (item, *, group_resource, api_version, kind, preferred = true, registered = false))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments, as in the .pyi")]
     fn add_item(
         &self,
         py: Python<'_>,
@@ -116,12 +138,13 @@ impl Archive {
         api_version: &str,
         kind: &str,
         preferred: bool,
+        registered: bool,
     ) -> PyResult<bool> {
         let added = py.detach(|| {
             let folder = Folder::new(group_resource, api_version, preferred)?;
             let mut shared = lock(&self.shared)?;
-            shared.expect_idle()?;
-            shared.archive.add_item(folder, item, api_version, kind)
+            shared.expect_unfinished()?;
+            shared.archive.add_item(folder, item, api_version, kind, registered)
         });
         added.map_err(|error| to_python(error, &format!("one item of {group_resource}")))
     }

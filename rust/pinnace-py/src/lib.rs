@@ -51,7 +51,7 @@ mod _engine {
     #[pymodule_export]
     use super::build_info;
     #[pymodule_export]
-    use super::page::{FlaggedItem, Page, PageSummary, RefusedItem};
+    use super::page::{HeldItem, Page, PageSummary, RefusedItem, read_items};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

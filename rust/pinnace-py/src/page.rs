@@ -1,12 +1,13 @@
-//! `Page`, `PageSummary`, `RefusedItem` and `FlaggedItem`.
+//! `Page`, `PageSummary`, `RefusedItem`, `HeldItem` and `read_items`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use pinnace_engine::error::EngineError;
-use pinnace_engine::flagged;
+use pinnace_engine::held;
 use pinnace_engine::page as engine;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use crate::archive::Shared;
 use crate::{lock, to_python};
@@ -75,11 +76,30 @@ impl Page {
         let mut state = lock(&self.state)?;
         let State::Open(page) = &mut *state else { return Err(EngineError::archive("the page is closed")) };
         let fed = page.feed(chunk, &mut lock(&self.shared)?.archive);
+        let may_close = !page.has_waiting();
         drop(state);
-        if fed.is_err() {
+        if fed.is_err() && may_close {
             self.close()?;
         }
         fed
+    }
+
+    /// Do something with the page, which must be open.
+    fn open<T>(
+        &self,
+        act: impl FnOnce(&mut engine::Page, &mut Shared) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let mut state = lock(&self.state)?;
+        let State::Open(page) = &mut *state else { return Err(EngineError::archive("the page is closed")) };
+        act(page, &mut *lock(&self.shared)?)
+    }
+
+    /// Let what waits behind held items go on, if the page is open.
+    fn settle(&self) -> Result<(), EngineError> {
+        match &mut *lock(&self.state)? {
+            State::Open(page) => page.settle(&mut lock(&self.shared)?.archive),
+            State::Closed(..) => Ok(()),
+        }
     }
 }
 
@@ -98,11 +118,32 @@ impl Page {
         py.detach(|| self.take(chunk)).map_err(|error| to_python(error, &self.request))
     }
 
+    /// Held items of what was fed, in the list's order; `advance()` is to be called before each is dealt with.
+    fn take_held(&self, py: Python<'_>) -> PyResult<Vec<HeldItem>> {
+        let held = py.detach(|| {
+            Ok(match &mut *lock(&self.state)? {
+                State::Open(page) => page.take_held(),
+                State::Closed(..) => Vec::new(),
+            })
+        });
+        let held = held.map_err(|error| to_python(error, &self.request))?;
+        Ok(held.into_iter().map(HeldItem::from).collect())
+    }
+
+    /// Archive what comes before the next held item.
+    fn advance(&self, py: Python<'_>) -> PyResult<()> {
+        let advanced = py.detach(|| self.open(|page, shared| page.advance(&mut shared.archive)));
+        advanced.map_err(|error| to_python(error, &self.request))
+    }
+
     /// End of the body; MalformedPageError `truncated` if the list is not complete.
     fn finish(&self, py: Python<'_>) -> PyResult<PageSummary> {
-        let finished = py.detach(|| match self.close()? {
-            Some(page) => page.finish(),
-            None => Err(EngineError::archive("the page is closed")),
+        let finished = py.detach(|| {
+            self.settle()?;
+            match self.close()? {
+                Some(page) => page.finish(),
+                None => Err(EngineError::archive("the page is closed")),
+            }
         });
         let summary = finished.map_err(|error| to_python(error, &self.request))?;
         Ok(PageSummary::new(self.request.clone(), summary))
@@ -111,6 +152,7 @@ impl Page {
     /// Close a page whose response broke off, if it is open, and tell what it held; items archived so far stay.
     fn abandon(&self, py: Python<'_>) -> PyResult<PageSummary> {
         let held = py.detach(|| {
+            self.settle()?;
             self.close()?;
             match &*lock(&self.state)? {
                 State::Open(page) => Ok(page.summary_so_far()),
@@ -161,8 +203,7 @@ pub struct PageSummary {
     skipped: HashMap<&'static str, u64>,
     refused: Vec<RefusedItem>,
     refused_count: u64,
-    flagged: Vec<FlaggedItem>,
-    flagged_count: u64,
+    held_count: u64,
 }
 
 impl PageSummary {
@@ -180,8 +221,7 @@ impl PageSummary {
             skipped: summary.skipped.met().collect(),
             refused: summary.refused.into_iter().map(RefusedItem::from).collect(),
             refused_count: summary.refused_count,
-            flagged: summary.flagged.items.into_iter().map(FlaggedItem::from).collect(),
-            flagged_count: summary.flagged.count,
+            held_count: summary.held_count,
         }
     }
 }
@@ -204,18 +244,43 @@ impl From<engine::RefusedItem> for RefusedItem {
     }
 }
 
-/// An archived item with one of the page's flagged annotations; one for each such annotation.
-#[pyclass(frozen, get_all, module = "pinnace._engine")]
-#[derive(Clone)]
-pub struct FlaggedItem {
+/// An item that a page hands out instead of archiving it.
+#[pyclass(frozen, module = "pinnace._engine")]
+pub struct HeldItem {
+    #[pyo3(get)]
     namespace: String,
+    #[pyo3(get)]
     name: String,
-    annotation: String,
+    json: Vec<u8>,
 }
 
-impl From<flagged::FlaggedItem> for FlaggedItem {
-    fn from(item: flagged::FlaggedItem) -> Self {
-        let flagged::FlaggedItem { namespace, name, annotation } = item;
-        Self { namespace, name, annotation }
+#[pymethods]
+impl HeldItem {
+    /// Its canonical JSON, with `apiVersion` and `kind`.
+    #[getter]
+    fn json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.json)
     }
+}
+
+impl From<held::HeldItem> for HeldItem {
+    fn from(item: held::HeldItem) -> Self {
+        let held::HeldItem { namespace, name, json } = item;
+        Self { namespace, name, json }
+    }
+}
+
+/// The items of a list response that no archive is made from, bar those whose name can't become a path.
+#[pyfunction]
+#[pyo3(signature = (body, *, request, api_version, kind))]
+pub fn read_items(
+    py: Python<'_>,
+    body: &[u8],
+    request: &str,
+    api_version: &str,
+    kind: &str,
+) -> PyResult<Vec<HeldItem>> {
+    let items = py.detach(|| engine::read_all(body, api_version, kind));
+    let items = items.map_err(|error| to_python(error, request))?;
+    Ok(items.into_iter().map(HeldItem::from).collect())
 }

@@ -105,7 +105,7 @@ def lines_of(folder: Path, *, level: str, results: Results | None = None) -> lis
 def test_pages_are_logged_at_info_and_items_only_at_debug(tmp_path: Path) -> None:
     prefix = f"{_TIME} level=info msg="
     suffix = "backup=velero/small"
-    source = 'logSource="pinnace/backup/archive_sink.py"'
+    source = 'logSource="pinnace/backup/page_intake.py"'
     info = lines_of(tmp_path / "info", level="info")
     assert info[:2] == [
         f'{prefix}"Getting items" {suffix} {source} request="GET /api/v1/configmaps"',

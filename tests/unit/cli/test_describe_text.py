@@ -1,5 +1,6 @@
 """A backup is described with the sections of `velero backup describe`, whole texts compared."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from pinnace.backup.description import Description, describe, listed_items
@@ -103,6 +104,9 @@ Lists:
   deployments.apps:  1 item, revision 7
   boats.harbour.example:  1 item, revision 7
   storageclasses.storage.k8s.io:  1 item, revision 7
+
+Not taken:
+  configmaps:  1 item labelled velero.io/exclude-from-backup=true
 """
 
 
@@ -153,3 +157,31 @@ def test_what_is_missing_is_said() -> None:
         "Resource List:  <not there>", "Started:     <nil>",
     ):  # fmt: skip
         assert line in text.splitlines()
+
+
+def test_what_was_not_taken_is_counted_by_reason_over_the_lists_and_kinds_are_named_together(tmp_path: Path) -> None:
+    whole = describe(write_backup(tmp_path))
+    assert whole.manifest is not None
+    pods = {"groupResource": "pods", "apiVersion": "v1", "items": 1}
+    document = {
+        **whole.manifest.document,
+        "lists": [
+            {**pods, "namespace": "a", "leftOut": {"deleting": 2, "refused": 1}},
+            {**pods, "namespace": "b", "leftOut": {"deleting": 1_000, "namespace": 3}},
+        ],
+        "skipped": [
+            {"groupResource": "tokenreviews.authentication.k8s.io", "reason": "it has no verb list"},
+            {"groupResource": "secrets", "reason": "excludedResources names it"},
+            {"groupResource": "bindings", "reason": "it has no verb list"},
+        ],
+    }
+    told = replace(whole, manifest=replace(whole.manifest, document=document))
+    text = "\n".join(description_lines(told, listed_items=[]))
+    assert text.partition("Not taken:")[2].splitlines() == [
+        "",
+        "  pods:  1,002 items being deleted",
+        "  pods:  3 items of excluded namespaces",
+        "  pods:  1 item that can't be stored (errors above)",
+        "  secrets:  excludedResources names it",
+        "  bindings, tokenreviews.authentication.k8s.io:  it has no verb list",
+    ]

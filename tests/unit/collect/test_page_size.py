@@ -31,6 +31,13 @@ def test_the_first_page_is_what_flows_well_and_a_list_that_is_no_larger_is_not_p
     assert PageSize().limit(Expected(item_count, bytes_per_item), bytes_per_second=rate) == limit
 
 
+@pytest.mark.parametrize("page_bytes", [1 << 20, 64 << 20])
+def test_a_page_whose_items_may_take_long_fits_into_what_is_read_ahead(page_bytes: int) -> None:
+    size = PageSize(page_bytes=page_bytes, streams_lists=True)
+    expected = Expected(300_000, 4096.0, is_cached=True, is_slow=True)
+    assert size.limit(expected, bytes_per_second=_FAST) == 512
+
+
 @pytest.mark.parametrize("fixed_limit", [0, 7])
 def test_what_the_user_fixed_stays(fixed_limit: int) -> None:
     size = PageSize(fixed_limit=fixed_limit)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pinnace.collect.plan import Plan, make_plan
+from pinnace.collect.plan import Plan, make_plan, name_selector
 from pinnace.kube.discovery import ApiResource, SkippedKind, read_groups
 from pinnace.velero.backup import BackupSpec
 from pinnace.velero.includes_excludes import select_namespaces
@@ -212,3 +212,15 @@ def test_kinds_without_the_verbs_are_skipped_with_a_reason() -> None:
 )
 def test_names_of_filters_are_resolved_by_discovery_and_kept_where_that_fails(name: str, resolved: str) -> None:
     assert read_groups(golden_discovery()).resolve(name) == resolved
+
+
+@pytest.mark.parametrize(
+    ("name", "selector"),
+    [
+        ("web", "metadata.name=web"),
+        ("system:node", "metadata.name=system:node"),
+        ("a,b=c\\", "metadata.name=a\\,b\\=c\\\\"),
+    ],
+)
+def test_names_are_spelled_as_field_selectors_want_them(name: str, selector: str) -> None:
+    assert name_selector(name) == selector

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pinnace.engine import Archive, Digest, build_info
+from pinnace.engine import Archive, Digest, build_info, read_items
 from pinnace.errors import EngineError, MalformedPageError
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -259,7 +259,6 @@ def test_one_page_is_open_at_a_time() -> None:
     page = archive.page(request="GET /x", **CONFIG_MAPS)
     for refused in (
         lambda: archive.page(request="GET /y", **CONFIG_MAPS),
-        lambda: archive.add_item(b"{}", **CONFIG_MAPS),
         archive.finish,
     ):
         with pytest.raises(EngineError, match="a page is open"):
@@ -341,25 +340,73 @@ def test_build_info_says_what_was_built() -> None:
     assert all(build_info().values())
 
 
-def test_archived_items_are_named_for_each_flagged_annotation() -> None:
-    keys = ("pre.hook.backup.velero.io/command", "backup.velero.io/backup-volumes")
-    both = f'"annotations":{{"{keys[0]}":"[\\"sync\\"]","backup.velero.io\\u002fbackup-volumes":"data"}}'
-    body = (
-        f'{{"items":[{{"metadata":{{"name":"a","namespace":"left-out",{both}}}}},'
-        f'{{"metadata":{{"name":"p","namespace":"ns",{both}}}}},'
-        f'{{"metadata":{{"name":"ended","namespace":"ns",{both}}},"status":{{"phase":"Succeeded"}}}},'
-        f'{{"metadata":{{"name":"empty","namespace":"ns","annotations":{{"{keys[1]}":""}}}}}}]}}'
-    ).encode()
-    summary = Written().page(body, **CONFIG_MAPS, excluded_namespaces=["left-out"], flagged_annotations=keys)
-    found = [(flagged.namespace, flagged.name, flagged.annotation) for flagged in summary.flagged]
-    assert (found, summary.flagged_count) == ([("ns", "p", key) for key in keys], 2)
-    unasked = Written().page(body, **CONFIG_MAPS)
-    assert (unasked.flagged, unasked.flagged_count) == ([], 0)
+def claims(*members: str) -> bytes:
+    items = ",".join(
+        f'{{"metadata":{{"name":"n{number}","namespace":"ns"}}{member}}}' for number, member in enumerate(members)
+    )
+    return f'{{"metadata":{{"resourceVersion":"7"}},"items":[{items}]}}'.encode()
 
 
-def test_at_most_32_annotations_are_flagged() -> None:
+VOLUME = ',"spec":{"volumeName":"pv"}'
+NO_VOLUME = ',"spec":{"volumeName":""}'
+
+
+def test_items_with_a_hit_are_handed_out_in_their_place_and_others_archived() -> None:
+    written = Written()
+    page = written.archive.page(request="GET /x", **CONFIG_MAPS, hold_paths=[("spec", "volumeName")])
+    page.feed(claims("", VOLUME, NO_VOLUME, VOLUME, ""))
+    held = page.take_held()
+    assert [(item.namespace, item.name) for item in held] == [("ns", "n1"), ("ns", "n3")]
+    first = (
+        '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"n1","namespace":"ns"},"spec":{"volumeName":"pv"}}'
+    )
+    assert held[0].json == first.encode()
+    for item in held:
+        page.advance()
+        written.archive.add_item(item.json, **CONFIG_MAPS)
+    summary = page.finish()
+    assert (summary.item_count, summary.written_count, summary.held_count) == (5, 3, 2)
+    assert (summary.namespaces, written.finish().item_count) == ({"ns": 3}, 5)
+    assert [line["name"] for line in written.index_entries()] == ["n0", "n1", "n2", "n3", "n4"]
+
+
+def test_held_items_must_be_taken() -> None:
+    page = Written().archive.page(request="GET /x", **CONFIG_MAPS, hold_everything=True)
+    page.feed(claims("", ""))
+    for not_yet in (lambda: page.feed(b""), page.advance, page.finish, page.abandon):
+        with pytest.raises(EngineError, match="held items of the page were not taken"):
+            not_yet()
+    assert len(page.take_held()) == 2
+    assert page.finish().held_count == 2
+
+
+def test_held_items_before_a_byte_that_can_not_be_are_handed_out() -> None:
+    page = Written().archive.page(request="GET /x", **CONFIG_MAPS, hold_names={"ns/n0"})
+    with pytest.raises(MalformedPageError):
+        page.feed(claims("", "").replace(b"n1", b"\xff"))
+    assert [item.name for item in page.take_held()] == ["n0"]
+    assert (page.item_count, page.abandon().held_count) == (1, 1)
+
+
+def test_a_registered_item_is_neither_registered_nor_held_again() -> None:
     archive = Written().archive
-    keys = [f"key-{number}" for number in range(33)]
-    with pytest.raises(EngineError, match="33 flagged annotations; at most 32 can be asked for"):
-        archive.page(request="GET /x", **CONFIG_MAPS, flagged_annotations=keys)
-    archive.page(request="GET /x", **CONFIG_MAPS, flagged_annotations=keys[:32]).abandon()
+    assert archive.register(api_version="v1", kind="ConfigMap", namespace="ns", name="n0")
+    assert not archive.register(api_version="v1", kind="ConfigMap", namespace="ns", name="n0")
+    page = archive.page(request="GET /x", **CONFIG_MAPS, hold_everything=True, deduplicate=True)
+    page.feed(claims("", ""))
+    assert [item.name for item in page.take_held()] == ["n1"]
+    item = b'{"metadata":{"name":"n0","namespace":"ns"}}'
+    assert not archive.add_item(item, **CONFIG_MAPS)
+    assert archive.add_item(item, **CONFIG_MAPS, registered=True)
+
+
+def test_items_of_a_list_are_read_without_an_archive() -> None:
+    body = (
+        b'{"items":[{"metadata":{"name":"a","labels":{"velero.io/exclude-from-backup":"true"}},"n":1.0},'
+        b'{"metadata":{"name":"b","deletionTimestamp":"x"}},{"metadata":{"name":".."}}]}'
+    )
+    items = read_items(body, request="GET /x", api_version="v1", kind="Node")
+    assert [item.name for item in items] == ["a", "b"]
+    assert b'"n":1.0}' in items[0].json
+    with pytest.raises(MalformedPageError, match="GET /x: byte 0"):
+        read_items(b"[]", request="GET /x", api_version="v1", kind="Node")

@@ -243,3 +243,47 @@ def test_a_namespace_is_stored_because_it_matches_is_included_or_was_collected_f
     assert wanted is wants_namespace_object(
         name, labels=labels, active=active, spec=spec, selection=selection, collected_from=collected_from
     )
+
+
+_SNAPSHOT_CONTENTS = "volumesnapshotcontents.snapshot.storage.k8s.io"
+
+
+@pytest.mark.parametrize(
+    ("spec", "group_resource", "excluded"),
+    [
+        # A cluster-scoped kind need not be included, only not excluded.
+        (BackupSpec(), "persistentvolumes", False),
+        (BackupSpec(included_cluster_scoped_resources=("nodes",)), "persistentvolumes", False),
+        (BackupSpec(excluded_cluster_scoped_resources=("persistent*",)), "persistentvolumes", True),
+        (BackupSpec(excluded_cluster_scoped_resources=("*",)), "persistentvolumes", True),
+        (BackupSpec(excluded_resources=("pods",)), "persistentvolumes", False),
+        (BackupSpec(excluded_resources=("persistentvolumes",)), "persistentvolumes", True),
+        (BackupSpec(included_resources=("pods",)), "persistentvolumes", True),
+        (BackupSpec(included_resources=("pods",), include_cluster_resources=True), "persistentvolumes", False),
+        (BackupSpec(included_resources=("*",), include_cluster_resources=False), "persistentvolumes", True),
+        (BackupSpec(), _SNAPSHOT_CONTENTS, True),
+        (BackupSpec(include_cluster_resources=True), _SNAPSHOT_CONTENTS, True),
+        # Namespaces are never left out.
+        (BackupSpec(included_resources=("pods",), include_cluster_resources=False), "namespaces", False),
+        (BackupSpec(excluded_cluster_scoped_resources=("*",)), "namespaces", False),
+    ],
+)
+def test_of_kinds_that_are_pulled_in_only_the_excluded_are_left_out(
+    spec: BackupSpec, group_resource: str, excluded: bool
+) -> None:
+    chosen = ResourceFilter.from_spec(spec, resolve=str, namespaces_everything=False)
+    assert chosen.excludes_additional(group_resource, namespaced=False) is excluded
+
+
+@pytest.mark.parametrize(
+    ("spec", "excluded"),
+    [
+        (BackupSpec(), False),
+        (BackupSpec(included_namespace_scoped_resources=("pods",)), True),
+        (BackupSpec(included_resources=("pods",)), True),
+        (BackupSpec(excluded_resources=("persistentvolumeclaims",)), True),
+    ],
+)
+def test_a_namespaced_kind_is_pulled_in_only_where_it_is_included(spec: BackupSpec, excluded: bool) -> None:
+    chosen = ResourceFilter.from_spec(spec, resolve=str, namespaces_everything=False)
+    assert chosen.excludes_additional("persistentvolumeclaims", namespaced=True) is excluded

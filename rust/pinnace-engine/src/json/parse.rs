@@ -9,7 +9,6 @@ use super::tape::{Entry, Fields, MetadataShape, NodeKind, Options, Place, Tape, 
 use super::{MAX_DEPTH, number, text};
 use crate::error::{PageError, Reason};
 use crate::filter::EXCLUDE_LABEL;
-use crate::flagged::Hits;
 
 #[cfg(target_arch = "x86_64")]
 use super::lanes::Avx2;
@@ -27,9 +26,6 @@ enum Role {
     Root,
     Metadata,
     Labels,
-    /// Only where some are flagged, as is the next.
-    Annotations,
-    Status,
     Other,
 }
 
@@ -169,7 +165,7 @@ impl<'a, L: Lanes> Parser<'a, L> {
     #[inline(always)]
     fn role_of_child(&mut self, is_object: bool) -> Role {
         match self.top.role {
-            Role::Other | Role::Labels | Role::Annotations | Role::Status => Role::Other,
+            Role::Other | Role::Labels => Role::Other,
             Role::Outside if is_object => Role::Root,
             Role::Root if is_object && self.last_key() == b"metadata" => {
                 self.tape.fields.forget_metadata(MetadataShape::Object);
@@ -179,21 +175,8 @@ impl<'a, L: Lanes> Parser<'a, L> {
                 self.tape.fields.excluded_by_label = false;
                 Role::Labels
             }
-            Role::Metadata if is_object && self.flags() && self.last_key() == b"annotations" => {
-                self.tape.fields.flagged = Hits::default();
-                Role::Annotations
-            }
-            Role::Root if is_object && self.flags() && self.last_key() == b"status" => {
-                self.tape.fields.ended = false;
-                Role::Status
-            }
             _ => Role::Other,
         }
-    }
-
-    #[inline(always)]
-    fn flags(&self) -> bool {
-        !self.options.flagged.is_empty()
     }
 
     #[inline(always)]
@@ -249,6 +232,7 @@ impl<'a, L: Lanes> Parser<'a, L> {
         let raw = &self.bytes[entry.key_start as usize + 1..entry.key_end as usize - 1];
         let start = self.tape.added.len();
         text::decode_into(raw, &mut self.tape.added);
+        self.tape.has_veiled_keys |= is_veiled(raw);
         self.name_decoded_key(entry, start);
     }
 
@@ -390,13 +374,6 @@ impl<'a, L: Lanes> Parser<'a, L> {
             (Role::Labels, key) if key == EXCLUDE_LABEL.as_bytes() => {
                 fields.excluded_by_label = place.text(self.bytes).is_some_and(|text| text == "true");
             }
-            (Role::Metadata, b"annotations") if !is_object => fields.flagged = Hits::default(),
-            (Role::Annotations, key) => fields.flagged.note(self.options.flagged, key, is_given(place)),
-            (Role::Root, b"status") if !is_object => fields.ended = false,
-            (Role::Status, b"phase") => {
-                let phase = place.text(self.bytes);
-                fields.ended = phase.is_some_and(|phase| matches!(&*phase, "Succeeded" | "Failed"));
-            }
             _ => {}
         }
     }
@@ -469,6 +446,18 @@ fn is_given(place: Place) -> bool {
         Place::Missing | Place::Other => false,
         Place::Text(start, end) => end - start > 2,
     }
+}
+
+/// Whether plain characters are spelled as escapes. Keys of `managedFields` have quotes, which are not.
+fn is_veiled(raw: &[u8]) -> bool {
+    let mut rest = raw;
+    while let Some(place) = rest.iter().position(|&byte| byte == b'\\') {
+        if matches!(rest.get(place + 1), Some(b'u' | b'/')) {
+            return true;
+        }
+        rest = rest.get(place + 2..).unwrap_or_default();
+    }
+    false
 }
 
 fn key_bytes<'a>(tape: &Tape, entry: &Entry, bytes: &'a [u8]) -> Cow<'a, [u8]> {

@@ -8,7 +8,6 @@ use std::cmp::Ordering;
 
 use super::{parse, text};
 use crate::error::{PageError, Reason};
-use crate::flagged::Hits;
 
 /// How a value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -87,9 +86,6 @@ pub struct Fields {
     pub(super) metadata: MetadataShape,
     pub(super) deleting: bool,
     pub(super) excluded_by_label: bool,
-    pub(super) flagged: Hits,
-    /// `status.phase` is that of a pod that has ended.
-    pub(super) ended: bool,
 }
 
 impl Fields {
@@ -122,16 +118,10 @@ impl Fields {
         self.excluded_by_label
     }
 
-    /// Which of the flagged annotations it carries with a text that is not empty; none for a pod that has ended.
-    #[must_use]
-    pub fn flagged(&self) -> Hits {
-        if self.ended { Hits::default() } else { self.flagged }
-    }
-
     /// Forget all that a `metadata` said, because another one follows and the last wins.
     pub(super) fn forget_metadata(&mut self, shape: MetadataShape) {
-        let Self { api_version, kind, ended, .. } = *self;
-        *self = Self { api_version, kind, ended, metadata: shape, ..Self::default() };
+        let Self { api_version, kind, .. } = *self;
+        *self = Self { api_version, kind, metadata: shape, ..Self::default() };
     }
 }
 
@@ -154,6 +144,7 @@ pub struct Tape {
     pub(super) entries: Vec<Entry>,
     pub(super) added: Vec<u8>,
     pub(super) decoded_keys: Vec<(u32, u32)>,
+    pub(super) has_veiled_keys: bool,
     pub(super) fields: Fields,
 }
 
@@ -164,8 +155,6 @@ pub struct Options<'a> {
     pub type_meta: Option<(&'a str, &'a str)>,
     /// Keep the members of the root for [`Tape::members`].
     pub keep_members: bool,
-    /// Keys for [`Fields::flagged`]; without any, annotations and `status` are passed like all else.
-    pub flagged: &'a [String],
 }
 
 impl Tape {
@@ -179,6 +168,7 @@ impl Tape {
         self.entries.clear();
         self.added.clear();
         self.decoded_keys.clear();
+        self.has_veiled_keys = false;
         self.fields = Fields::default();
         parse::parse(self, bytes, options)
     }
@@ -193,6 +183,12 @@ impl Tape {
             Some(rest) => Err(PageError::new(Reason::Syntax, (end + rest) as u64, "bytes after the value")),
             None => Ok(()),
         }
+    }
+
+    /// Whether plain characters of a key are spelled as escapes, so that a search for them may miss it.
+    #[must_use]
+    pub fn has_veiled_keys(&self) -> bool {
+        self.has_veiled_keys
     }
 
     /// What was noticed in passing.

@@ -1,23 +1,24 @@
-"""What a Backup is made of, as flags: those of `velero backup create`, for every command that makes one."""
+"""The flags that choose what is backed up, and from which cluster: those of `velero backup create`, said once."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from pinnace.cli.options import FILTERS
+from pinnace.cli.options import CLUSTER, FILTERS
 
 __all__ = [
     "BACKUP",
     "Annotations",
-    "ExcludeClusterScopedResources",
-    "ExcludeNamespaceScopedResources",
+    "ClusterResources",
+    "Consistency",
+    "ExcludeClusterScoped",
+    "ExcludeNamespaceScoped",
     "ExcludeNamespaces",
     "ExcludeResources",
     "FromFile",
-    "IncludeClusterResources",
-    "IncludeClusterScopedResources",
-    "IncludeNamespaceScopedResources",
+    "IncludeClusterScoped",
+    "IncludeNamespaceScoped",
     "IncludeNamespaces",
     "IncludeResources",
     "Labels",
@@ -28,7 +29,6 @@ __all__ = [
 ]
 
 BACKUP = "Backup"
-"""A panel of `--help`."""
 
 
 def _names(what: str, example: str) -> Any:
@@ -42,17 +42,13 @@ IncludeResources = Annotated[
     _names("Only these kinds, by any name that kubectl knows", "pods,deploy,boats.harbour.example"),
 ]
 ExcludeResources = Annotated[list[str] | None, _names("None of these kinds", "events,leases")]
-IncludeClusterScopedResources = Annotated[
+IncludeClusterScoped = Annotated[
     list[str] | None, _names("Of the cluster-scoped kinds these", "storageclasses,customresourcedefinitions")
 ]
-ExcludeClusterScopedResources = Annotated[
-    list[str] | None, _names("Of the cluster-scoped kinds none of these", "nodes")
-]
-IncludeNamespaceScopedResources = Annotated[
-    list[str] | None, _names("Of the namespaced kinds only these", "configmaps,secrets")
-]
-ExcludeNamespaceScopedResources = Annotated[list[str] | None, _names("Of the namespaced kinds none of these", "events")]
-IncludeClusterResources = Annotated[
+ExcludeClusterScoped = Annotated[list[str] | None, _names("Of the cluster-scoped kinds none of these", "nodes")]
+IncludeNamespaceScoped = Annotated[list[str] | None, _names("Of the namespaced kinds only these", "configmaps,secrets")]
+ExcludeNamespaceScoped = Annotated[list[str] | None, _names("Of the namespaced kinds none of these", "events")]
+ClusterResources = Annotated[
     bool | None,
     typer.Option(
         "--include-cluster-resources/--no-include-cluster-resources",
@@ -89,3 +85,10 @@ FromFile = Annotated[
 Ttl = Annotated[str, typer.Option(rich_help_panel=BACKUP, help="How long to keep it, as 720h0m0s (the default).")]
 Labels = Annotated[str, typer.Option(rich_help_panel=BACKUP, help="Labels of the Backup, as team=shop,env=prod.")]
 Annotations = Annotated[str, typer.Option(rich_help_panel=BACKUP, help="Annotations of the Backup, as ticket=OPS-1.")]
+Consistency = Annotated[
+    Literal["revision", "kind"],
+    typer.Option(
+        rich_help_panel=CLUSTER,
+        help="revision: every kind at one resourceVersion, where the server allows it; kind: each in itself.",
+    ),
+]

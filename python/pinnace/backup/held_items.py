@@ -1,0 +1,87 @@
+"""Puts together what the items that the engine holds go through: actions, additional items, hooks, volumes."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from pinnace.actions.protocol import ActionContext
+from pinnace.actions.registry import load_actions
+from pinnace.backup.additional_items import AdditionalItems
+from pinnace.backup.archive_sink import ArchiveSink
+from pinnace.backup.item_backupper import CRDS, ItemBackupper, raise_what_ends_the_run
+from pinnace.backup.log import VeleroLog
+from pinnace.backup.page_intake import PageIntake
+from pinnace.backup.prepare import Prepared
+from pinnace.backup.unmet_requests import UnmetRequests
+from pinnace.collect.item_collector import Probe
+from pinnace.errors import KubeError
+from pinnace.kube.client import Client
+from pinnace.velero.backup import Backup
+from pinnace.velero.results import Results
+
+__all__ = ["HeldItems", "held_items"]
+
+
+class HeldItems:
+    """The intake of pages, and what is left to do after the last of them."""
+
+    def __init__(
+        self, intake: PageIntake, backupper: ItemBackupper, *, sink: ArchiveSink, additional: AdditionalItems
+    ) -> None:
+        self.intake = intake
+        self._backupper = backupper
+        self._sink = sink
+        self._additional = additional
+
+    def paced(self, probes: Sequence[Probe]) -> Sequence[Probe]:
+        """Note which lists have items that may take long."""
+
+        def is_slow(probe: Probe) -> bool:
+            return self._backupper.hold(probe.request.resource.group_resource).is_slow
+
+        return [replace(probe, is_slow=is_slow(probe)) for probe in probes]
+
+    def finish(self) -> None:
+        """Store what volumes brought, then the CustomResourceDefinitions of what was stored, as Velero does last."""
+        self._backupper.finish()
+        if self._additional.is_fetched(CRDS):
+            # In a group without a dot nothing can be a custom resource.
+            names = [resource.group_resource for resource in self._sink.kind_counts if "." in resource.group]
+            self._backupper.back_up_definitions(sorted(names))
+
+
+@contextmanager
+def held_items(
+    prepared: Prepared, *, backup: Backup, client: Client, sink: ArchiveSink, results: Results, log: VeleroLog
+) -> Iterator[HeldItems]:
+    """Make everything for one run."""
+    additional = AdditionalItems(
+        client,
+        prepared.plan,
+        resources=prepared.resources,
+        resource_filter=prepared.resource_filter,
+        selection=prepared.selection,
+        revision=prepared.revision,
+        results=results,
+    )
+    try:
+        context = ActionContext(backup, lists=additional, is_fetched=additional.is_fetched)
+
+        def on_refused(error: KubeError) -> None:
+            raise_what_ends_the_run(error)
+            results.add_error("Error preparing a backup item action", error=str(error))
+
+        actions = load_actions(context, on_refused=on_refused)
+        backupper = ItemBackupper(
+            backup,
+            actions=actions,
+            archive=sink,
+            additional=additional,
+            results=results,
+            log=log,
+            hooks=UnmetRequests(),
+        )
+        intake = PageIntake(sink, backupper, may_be_pulled_in=backupper.may_be_pulled_in, log=log, results=results)
+        yield HeldItems(intake, backupper, sink=sink, additional=additional)
+    finally:
+        additional.close()

@@ -1,0 +1,37 @@
+"""In the place of hooks: a pod that asks for what is not done is stored, and each request is an error."""
+
+from typing import Any
+
+from pinnace.backup.item_stations import HookPhase
+from pinnace.backup.log import VeleroLog
+from pinnace.engine import NOTHING_HELD, Hold
+from pinnace.velero.pod_annotations import UNMET_REQUESTS
+from pinnace.velero.results import Results
+
+__all__ = ["UnmetRequests"]
+
+_ENDED = ("Succeeded", "Failed")
+
+
+class UnmetRequests:
+    """An ItemHooks that runs nothing."""
+
+    def hold(self, group_resource: str) -> Hold:
+        """Pods with one of the annotations."""
+        if group_resource != "pods":
+            return NOTHING_HELD
+        return Hold(paths=frozenset(("metadata", "annotations", annotation) for annotation in UNMET_REQUESTS))
+
+    def run(self, phase: HookPhase, item: dict[str, Any], *, results: Results, log: VeleroLog) -> bool:
+        """Say once what is not done; an annotation without a text asks for nothing, nor does a pod that has ended."""
+        del log
+        if phase == "post" or item.get("kind") != "Pod" or (item.get("status") or {}).get("phase") in _ENDED:
+            return True
+        metadata = item["metadata"]
+        annotations = metadata.get("annotations") or {}
+        for annotation, sentence in UNMET_REQUESTS.items():
+            if annotations.get(annotation):
+                results.add_error(
+                    sentence, namespace=metadata.get("namespace", ""), resource="pods", name=metadata["name"]
+                )
+        return True
