@@ -10,6 +10,7 @@ import typer
 
 from pinnace.cli.output import Output, show
 from pinnace.errors import UsageError
+from pinnace.hooks.allowed import AllowedHooks
 from pinnace.install.crds import Existing
 from pinnace.install.options import DEFAULT_NAMESPACE, InstallOptions, read_location
 
@@ -40,6 +41,10 @@ def install(
             help="Keep the last Completed backup of a schedule past its TTL while no newer one is Completed.",
         ),
     ] = True,
+    hooks: Annotated[
+        AllowedHooks,
+        typer.Option(help="Hooks that backups run: of pods' annotations too, of spec.hooks only, none."),
+    ] = AllowedHooks.SPEC,
     crds_only: Annotated[bool, typer.Option("--crds-only", help="Only the kinds of velero.io.")] = False,
     crds: Annotated[Existing, typer.Option(help="What to do with kinds that Velero has installed.")] = Existing.KEEP,
     force_conflicts: Annotated[
@@ -59,6 +64,7 @@ def install(
     )  # fmt: skip
     options = InstallOptions(
         namespace=namespace, image=image, location=location, crds_only=crds_only, retention_guard=retention_guard,
+        hooks=hooks,
         service_account_annotations=_pairs(service_account_annotations, flag="--service-account-annotations"),
     )  # fmt: skip
     if dry_run:
