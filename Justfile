@@ -134,6 +134,34 @@ node-packages:
 node-binaries:
     @if [ "$(id -u)" = 0 ]; then python -m pinnace.cli.main cluster build --with-node; fi
 
+# The real velero CLI and server of k8s/cluster/velero/go.mod, built once and cached (5 minutes); a test tool, no part of pinnace
+[group('test')]
+velero-cli: (velero-program "velero/cmd/velero" "velero")
+
+# The aws plugin that the real Velero server needs, built once and cached (4 minutes)
+[group('test')]
+velero-plugin: (velero-program "velero-plugin-for-aws/velero-plugin-for-aws" "plugins/velero-plugin-for-aws")
+
+[private]
+velero-program package place:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    version=$(sed -n 's|.*github.com/vmware-tanzu/velero \(v[0-9.]*\).*|\1|p' k8s/cluster/velero/go.mod)
+    program="{{cache}}/velero/$version/{{place}}"
+    if [ -x "$program" ]; then exit 0; fi
+    echo "building {{package}} into $program: once; about 5 minutes on 2 cores" >&2
+    mkdir -p "$(dirname "$program")"
+    unfinished="{{cache}}/velero/$version/.$(basename "$program").building"
+    stamp="github.com/vmware-tanzu/velero/pkg/buildinfo.Version=$version"
+    cd "k8s/cluster/$(dirname {{package}} | sed 's|/cmd||')"
+    CGO_ENABLED=0 go build -p 2 -ldflags "-s -w -X $stamp" -o "$unfinished" "github.com/vmware-tanzu/{{package}}"
+    mv "$unfinished" "$program"
+
+# The real velero CLI against our dispatcher, and the real Velero server on our bucket, with a real apiserver and S3 server
+[group('test')]
+velero: extension cluster-binaries velero-cli velero-plugin
+    pytest -q tests/e2e_velero
+
 # Backups against only listing, of 10,000 and 60,000 objects on a local cluster: about 10 minutes
 [group('measure')]
 bench folder="bench-results": extension cluster-binaries

@@ -14,6 +14,7 @@ __all__ = [
     "BenchError",
     "ClusterError",
     "ConditionUnsupportedError",
+    "DownloadRefusedError",
     "EngineError",
     "ExecError",
     "ExecExitError",
@@ -28,6 +29,7 @@ __all__ = [
     "MalformedObjectError",
     "MalformedPageError",
     "ObjectExistsError",
+    "ObjectLockedError",
     "ObjectNotFoundError",
     "PinnaceError",
     "ServerUnreachableError",
@@ -187,6 +189,10 @@ class ObjectExistsError(StoreError):
     """A conditional create found the key taken."""
 
 
+class ObjectLockedError(StoreError):
+    """An object that object lock protects; nothing may be removed of its backup before that ends."""
+
+
 class BackupExistsError(PinnaceError):
     """A backup of that name is in the store; it is never overwritten."""
 
@@ -223,6 +229,15 @@ class VolumeError(PinnaceError):
         self.reason = reason
         self.fix = fix
         super().__init__(f"{reason}; {fix}" if fix else reason)
+
+
+class DownloadRefusedError(PinnaceError):
+    """A DownloadRequest for which there is no URL; `request_name` names it, the sentence says why."""
+
+    def __init__(self, *, request_name: str, reason: str) -> None:
+        self.request_name = request_name
+        self.reason = reason
+        super().__init__(f"DownloadRequest {request_name}: {reason}")
 
 
 class LeaseLostError(PinnaceError):

@@ -17,7 +17,11 @@ _BINDINGS = f"{_RBAC}/namespaces/velero/rolebindings"
 _JOBS = "/apis/batch/v1/namespaces/velero/jobs"
 
 _DISPATCHER: set[Rule] = {
-    ("get,list,patch,watch", "velero.io", "backups", ""),
+    ("create,delete,get,list,patch,watch", "velero.io", "backups", ""),
+    ("get,list,patch,watch", "velero.io", "schedules", ""),
+    ("create", "velero.io", "deletebackuprequests", ""),
+    ("delete,get,list,patch,watch", "velero.io", "deletebackuprequests,downloadrequests,serverstatusrequests", ""),
+    ("delete,get,list,patch", "velero.io", "restores", ""),
     ("get,list,patch,watch", "velero.io", "backupstoragelocations,volumesnapshotlocations", ""),
     ("create,delete,get,list,patch,watch", "batch", "jobs", ""),
     ("get,list,watch", "", "pods", ""),
@@ -227,8 +231,8 @@ def test_a_backup_with_hooks_may_exec_and_lists_every_kind(hooks: Account) -> No
         ("POST", "/api/v1/namespaces/velero/pods", {}),
         ("POST", "/apis/batch/v1/namespaces/default/jobs", job()),
         ("POST", "/api/v1/namespaces/velero/serviceaccounts/pinnace-backup/token", {}),
-        ("DELETE", f"{_BACKUPS}/one", None),
         ("DELETE", "/apis/velero.io/v1/namespaces/velero/backupstoragelocations/any", None),
+        ("POST", "/apis/velero.io/v1/namespaces/velero/restores", {}),
         ("PATCH", "/apis/apps/v1/namespaces/velero/deployments/pinnace-dispatcher", {"spec": {"replicas": 2}}),
         ("POST", f"{_RBAC}/clusterroles", {**role("rights"), "kind": "ClusterRole"}),
         ("POST", f"{_RBAC}/namespaces/default/roles", role("rights", own_backup("one", "get"))),
@@ -244,7 +248,7 @@ def test_the_dispatcher_can_do_nothing_else(
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        (_ROLES, role("more", own_backup("one", "delete"))),
+        (_ROLES, role("more", own_backup("one", "update"))),
         (_ROLES, role("more", {"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]})),
         (_ROLES, role("more", {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]})),
         (_BINDINGS, binding("more", to="cluster-admin", kind="ClusterRole")),

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pinnace.cli import human
+from pinnace.cli.backup_create import create
+from pinnace.cli.backup_delete import delete
 from pinnace.cli.backup_job import job
 from pinnace.cli.backup_plan import plan
 from pinnace.cli.backup_run import run
+from pinnace.cli.backup_watch import watch
 from pinnace.cli.help import GroupedCommand
 from pinnace.cli.options import OUTPUT, Format, Name, StoreUrl, configure
 from pinnace.cli.output import Output, show, show_each
@@ -24,6 +27,9 @@ __all__ = ["app", "open_backup"]
 
 app = typer.Typer(name="backup", no_args_is_help=True, help="Make backups, list them, prove them, read from them.")
 app.command(cls=GroupedCommand)(run)
+app.command(cls=GroupedCommand)(create)
+app.command(cls=GroupedCommand)(watch)
+app.command(cls=GroupedCommand)(delete)
 app.command(cls=GroupedCommand)(plan)
 app.command(cls=GroupedCommand, hidden=True)(job)
 

@@ -9,7 +9,6 @@ from pinnace.cli import human
 from pinnace.cli.filter_options import (
     ClusterResources,
     Consistency,
-    Context,
     ExcludeClusterScoped,
     ExcludeNamespaces,
     ExcludeNamespaceScoped,
@@ -19,12 +18,11 @@ from pinnace.cli.filter_options import (
     IncludeNamespaces,
     IncludeNamespaceScoped,
     IncludeResources,
-    Kubeconfig,
     OrderedResources,
     OrSelector,
     Selector,
 )
-from pinnace.cli.options import Format, configure
+from pinnace.cli.options import Context, Format, Kubeconfig, configure
 from pinnace.cli.output import Output, print_rows, show
 
 if TYPE_CHECKING:

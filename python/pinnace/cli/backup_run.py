@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pinnace.cli.filter_options import (
-    BACKUP,
+    Annotations,
     ClusterResources,
     Consistency,
-    Context,
     ExcludeClusterScoped,
     ExcludeNamespaces,
     ExcludeNamespaceScoped,
@@ -20,15 +19,18 @@ from pinnace.cli.filter_options import (
     IncludeNamespaces,
     IncludeNamespaceScoped,
     IncludeResources,
-    Kubeconfig,
+    Labels,
     OrderedResources,
     OrSelector,
     Selector,
+    Ttl,
 )
 from pinnace.cli.options import (
     CLUSTER,
     OUTPUT,
+    Context,
     Format,
+    Kubeconfig,
     LogFormatOption,
     LogLevelOption,
     Name,
@@ -81,15 +83,9 @@ def run(
         str, typer.Option(rich_help_panel=VOLUMES, help="How long one may take, as 10m (the default).")
     ] = "",
     from_file: FromFile = None,
-    ttl: Annotated[
-        str, typer.Option(rich_help_panel=BACKUP, help="How long to keep it, as 720h0m0s (the default).")
-    ] = "",
-    labels: Annotated[
-        str, typer.Option(rich_help_panel=BACKUP, help="Labels of the Backup, as team=shop,env=prod.")
-    ] = "",
-    annotations: Annotated[
-        str, typer.Option(rich_help_panel=BACKUP, help="Annotations of the Backup, as ticket=OPS-1.")
-    ] = "",
+    ttl: Ttl = "",
+    labels: Labels = "",
+    annotations: Annotations = "",
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     consistency: Consistency = "revision",

@@ -26,6 +26,26 @@ def dispatcher(
         str, typer.Option(help="The location of Backups that name none, if no location is marked as the default.")
     ] = "default",
     default_backup_ttl: Annotated[str, typer.Option(help="How long to keep Backups that do not say it.")] = "720h",
+    backup_sync_period: Annotated[
+        str, typer.Option(help="How often a bucket is looked at for Backups; 0 is never. A location may say otherwise.")
+    ] = "1m",
+    garbage_collection_frequency: Annotated[
+        str, typer.Option(help="How often Backups are looked for that have expired.")
+    ] = "1h",
+    retention_guard: Annotated[
+        bool,
+        typer.Option(
+            "--retention-guard/--no-retention-guard",
+            help="Keep the last Completed backup of a schedule past its TTL while no newer one is Completed.",
+        ),
+    ] = True,
+    schedule_skip_immediately: Annotated[
+        bool,
+        typer.Option(
+            "--schedule-skip-immediately/--no-schedule-skip-immediately",
+            help="Leave out what is due at once because a Schedule is new or was paused, if it does not say itself.",
+        ),
+    ] = False,
     job_memory: Annotated[str, typer.Option(help="Memory of a Job's pod; request and limit.")] = "192Mi",
     job_compression: Annotated[
         Literal["fast", "default", "small"], typer.Option(help="How hard Jobs compress, as of `pinnace backup run`.")
@@ -65,7 +85,7 @@ def dispatcher(
 
     import socket
 
-    from pinnace.dispatcher.dispatcher import Dispatcher, DispatcherSettings
+    from pinnace.dispatcher.dispatcher import Dispatcher, DispatcherSettings, UpkeepSettings
     from pinnace.dispatcher.job import JobSettings
     from pinnace.errors import UsageError
     from pinnace.kube.client import connect
@@ -75,6 +95,15 @@ def dispatcher(
     if not job_image:
         raise UsageError("--job-image: give the image of the Jobs, or set PINNACE_JOB_IMAGE")
     ttl_seconds = parse_duration(default_backup_ttl, field="--default-backup-ttl")
+    gc_seconds = parse_duration(garbage_collection_frequency, field="--garbage-collection-frequency")
+    if gc_seconds <= 0:
+        raise UsageError("--garbage-collection-frequency: more than 0 is wanted; a longer one looks less often")
+    upkeep = UpkeepSettings(
+        backup_sync_period_seconds=parse_duration(backup_sync_period, field="--backup-sync-period"),
+        garbage_collection_seconds=parse_duration(garbage_collection_frequency, field="--garbage-collection-frequency"),
+        retention_guard=retention_guard,
+        schedule_skip_immediately=schedule_skip_immediately,
+    )
     settings = DispatcherSettings(
         job=JobSettings(
             namespace=namespace,
@@ -89,6 +118,7 @@ def dispatcher(
         identity=identity or socket.gethostname(),
         concurrent_backups=concurrent_backups,
         defaults=ServerDefaults(storage_location=default_backup_storage_location, backup_ttl_seconds=ttl_seconds),
+        upkeep=upkeep,
         leader_election=leader_election,
         health_port=health_port,
         metrics_port=metrics_port,

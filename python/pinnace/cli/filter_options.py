@@ -9,9 +9,9 @@ from pinnace.cli.options import CLUSTER, FILTERS
 
 __all__ = [
     "BACKUP",
+    "Annotations",
     "ClusterResources",
     "Consistency",
-    "Context",
     "ExcludeClusterScoped",
     "ExcludeNamespaceScoped",
     "ExcludeNamespaces",
@@ -21,10 +21,11 @@ __all__ = [
     "IncludeNamespaceScoped",
     "IncludeNamespaces",
     "IncludeResources",
-    "Kubeconfig",
+    "Labels",
     "OrSelector",
     "OrderedResources",
     "Selector",
+    "Ttl",
 ]
 
 BACKUP = "Backup"
@@ -81,11 +82,9 @@ FromFile = Annotated[
         help="A Backup manifest (YAML or JSON) whose spec is taken, as nightly.yaml; no filter flags then.",
     ),
 ]
-Kubeconfig = Annotated[
-    Path | None,
-    typer.Option(rich_help_panel=CLUSTER, help="As kubectl's, else KUBECONFIG, ~/.kube/config or the pod's."),
-]
-Context = Annotated[str | None, typer.Option(rich_help_panel=CLUSTER, help="As kubectl's: a context's name.")]
+Ttl = Annotated[str, typer.Option(rich_help_panel=BACKUP, help="How long to keep it, as 720h0m0s (the default).")]
+Labels = Annotated[str, typer.Option(rich_help_panel=BACKUP, help="Labels of the Backup, as team=shop,env=prod.")]
+Annotations = Annotated[str, typer.Option(rich_help_panel=BACKUP, help="Annotations of the Backup, as ticket=OPS-1.")]
 Consistency = Annotated[
     Literal["revision", "kind"],
     typer.Option(

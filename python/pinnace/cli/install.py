@@ -34,6 +34,13 @@ def install(
     service_account_annotations: Pairs = None,
     namespace: Annotated[str, typer.Option(help="Where the dispatcher, Backups and Jobs live.")] = DEFAULT_NAMESPACE,
     image: Annotated[str, typer.Option(help="Image of the dispatcher and the Jobs; this version's if not given.")] = "",
+    retention_guard: Annotated[
+        bool,
+        typer.Option(
+            "--retention-guard/--no-retention-guard",
+            help="Keep the last Completed backup of a schedule past its TTL while no newer one is Completed.",
+        ),
+    ] = True,
     hooks: Annotated[
         AllowedHooks,
         typer.Option(help="Hooks that backups run: of pods' annotations too, of spec.hooks only, none."),
@@ -56,7 +63,8 @@ def install(
         config=_pairs(location_config, flag="--location-config"),
     )  # fmt: skip
     options = InstallOptions(
-        namespace=namespace, image=image, location=location, crds_only=crds_only, hooks=hooks,
+        namespace=namespace, image=image, location=location, crds_only=crds_only, retention_guard=retention_guard,
+        hooks=hooks,
         service_account_annotations=_pairs(service_account_annotations, flag="--service-account-annotations"),
     )  # fmt: skip
     if dry_run:

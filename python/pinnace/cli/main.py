@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pinnace import interruption
-from pinnace.cli import backup, bench, cluster, install
+from pinnace.cli import backup, bench, cluster, install, location, schedule
 from pinnace.cli.dispatcher import dispatcher
 from pinnace.cli.help import HELP_WIDTH, GroupedCommand
 from pinnace.cli.output import Output, show
@@ -25,6 +25,8 @@ app = typer.Typer(
     help="Backups of a Kubernetes cluster's objects in Velero's format, in fixed memory.",
 )
 app.add_typer(backup.app)
+app.add_typer(schedule.app)
+app.add_typer(location.app)
 app.add_typer(cluster.app)
 app.add_typer(bench.app)
 app.command(cls=GroupedCommand)(dispatcher)

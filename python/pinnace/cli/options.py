@@ -2,6 +2,7 @@
 
 import os
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,13 +16,16 @@ __all__ = [
     "FILTERS",
     "OUTPUT",
     "STORE",
+    "Context",
     "Format",
+    "Kubeconfig",
     "LogFormat",
     "LogFormatOption",
     "LogLevel",
     "LogLevelOption",
     "Name",
     "Names",
+    "Namespace",
     "StoreUrl",
     "configure",
 ]
@@ -62,6 +66,18 @@ Format = Annotated[
     typer.Option("--output", "-o", rich_help_panel=OUTPUT, help="table for people; json or yaml for programs."),
 ]
 Names = list[str] | None
+Kubeconfig = Annotated[
+    Path | None,
+    typer.Option(rich_help_panel=CLUSTER, help="As kubectl's, else KUBECONFIG, ~/.kube/config or the pod's."),
+]
+Context = Annotated[str | None, typer.Option(rich_help_panel=CLUSTER, help="As kubectl's: a context's name.")]
+Namespace = Annotated[
+    str,
+    typer.Option(
+        "--namespace", "-n", envvar="PINNACE_NAMESPACE", rich_help_panel=CLUSTER,
+        help="Where the dispatcher, Backups and locations are.",
+    ),
+]  # fmt: skip
 LogLevelOption = Annotated[
     LogLevel | None,
     typer.Option(

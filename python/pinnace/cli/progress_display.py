@@ -10,7 +10,7 @@ from pinnace.cli import human
 from pinnace.logs import PROGRESS
 from pinnace.settings import Settings
 
-__all__ = ["RunDisplay", "VerifyDisplay"]
+__all__ = ["RunDisplay", "VerifyDisplay", "WatchDisplay"]
 
 
 class _Bar:
@@ -127,3 +127,22 @@ class VerifyDisplay(_Display):
             f"{human.byte_size(self._rate(self._done))}/s"
         )
         self._show(what="verifying", done=self._done, total=self._total, details=details)
+
+
+class WatchDisplay(_Display):
+    """What a Backup of a cluster says of itself while its Job runs."""
+
+    def __init__(self, settings: Settings, *, name: str) -> None:
+        super().__init__(settings, begins=f"backup {name}")
+        self._name = name
+        self._said = ""
+
+    def seen(self, *, phase: str, done: int, total: int, note: str) -> None:
+        """It is so far; `note` is a sentence, such as why another attempt is made, and "" most of the time."""
+        said = f"{phase}: {note}" if note else phase
+        if said != self._said:
+            self._said = said
+            PROGRESS.info("backup %s: %s", self._name, said)
+        if total:
+            details = f"{done:,} of {total:,} items, {self._rate(done):,.0f} items/s"
+            self._show(what=f"backup {self._name}", done=done, total=total, details=details)

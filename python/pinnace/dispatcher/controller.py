@@ -1,18 +1,16 @@
 """The Backup controller: informers fill a queue of names, and each name is brought one step further at a time."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from pinnace.dispatcher.controllers import QueueController
 from pinnace.dispatcher.job import job_name
 from pinnace.dispatcher.next_step import MakeJob, Nothing, Observed, next_step
 from pinnace.dispatcher.queue_order import QueuePlace, queue_places
 from pinnace.dispatcher.steps import Steps
-from pinnace.dispatcher.work_queue import WorkQueue
-from pinnace.errors import PinnaceError
 from pinnace.kube.client import Client
 from pinnace.kube.informer import Informer
 from pinnace.kube.kinds import BACKUPS, JOBS, PODS
@@ -28,7 +26,7 @@ _CATCH_UP_PAUSE_SECONDS = 0.05
 _log = logging.getLogger(__name__)
 
 
-class BackupController:
+class BackupController(QueueController):
     """Keeps no state but copies of what the API server says or said.
 
     Of what is gone it remembers the Backups that were deleted in mid-run, and of a Job that is still there the pods
@@ -45,61 +43,45 @@ class BackupController:
         knows_queue: bool,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        super().__init__("backup")
         self._steps = steps
         self._namespace = namespace
         self._concurrent_backups = concurrent_backups
         self._knows_queue = knows_queue
         self._clock = clock
-        self._queue = WorkQueue()
+        self._waiting: set[str] = set()
         self._deleted: dict[str, dict[str, Any]] = {}
         self._failed_pods: dict[str, dict[str, Any]] = {}
-        self._backups = Informer(
-            client, BACKUPS, namespace=namespace, on_change=self._changed, on_deleted=self._backup_deleted
-        )
-        self._jobs = Informer(
+        self._backups = self.watch(client, BACKUPS, namespace=namespace, on_deleted=self._backup_deleted)
+        self._jobs = self.watch(
             client, JOBS, namespace=namespace, on_change=self._dependent_changed, on_deleted=self._job_deleted,
             label_selector=_POD_SELECTOR,
         )  # fmt: skip
-        self._pods = Informer(
+        self._pods = self.watch(
             client, PODS, namespace=namespace, on_change=self._dependent_changed, on_deleted=self._pod_deleted,
             label_selector=_POD_SELECTOR,
         )  # fmt: skip
-        self._thread = threading.Thread(target=self._work, name="backups", daemon=True)
-
-    def start(self) -> None:
-        """Begin: Backups that run already are gone on with, since their Jobs live on."""
-        for informer in (self._backups, self._jobs, self._pods):
-            informer.start()
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the step at hand."""
-        self._queue.close()
-        for informer in (self._backups, self._jobs, self._pods):
-            informer.stop()
-        self._thread.join()
 
     @property
-    def synced(self) -> bool:
-        """Whether all three copies were filled once."""
-        return all(informer.synced for informer in (self._backups, self._jobs, self._pods))
+    def copies(self) -> Informer:
+        """The copies of all Backups, for the other controllers to read: a namespace may hold many."""
+        return self._backups
 
-    @property
-    def alive(self) -> bool:
-        """Whether the queue is worked on."""
-        return self._thread.is_alive()
+    def changed(self, backup: Mapping[str, Any]) -> None:
+        """A Backup that changed may be what others in the queue wait for.
 
-    def _changed(self, backup: Mapping[str, Any]) -> None:
-        """A Backup that changed may be what others in the queue wait for."""
-        self._queue.add(str(backup["metadata"]["name"]))
-        for other in self._backups.list():
-            if phase_of(other) in _WAITING:
-                self._queue.add(str(other["metadata"]["name"]))
+        Each comes again every minute, and those of the buckets are thousands: so only what waits is walked through.
+        """
+        (self._waiting.add if phase_of(backup) in _WAITING else self._waiting.discard)(str(backup["metadata"]["name"]))
+        super().changed(backup)
+        for other in self._waiting:
+            self.queue.add(other)
 
     def _backup_deleted(self, backup: dict[str, Any]) -> None:
         if phase_of(backup) == "InProgress":
             self._deleted[str(backup["metadata"]["name"])] = backup
-        self._changed(backup)
+        self.changed(backup)
+        self._waiting.discard(str(backup["metadata"]["name"]))
 
     def _dependent_changed(self, dependent: Mapping[str, Any]) -> None:
         """A Job or a pod changed: its Backup, by owner reference for Jobs, by the Job's name for pods."""
@@ -123,25 +105,10 @@ class BackupController:
     def _add_owner(self, job: Mapping[str, Any]) -> None:
         for owner in job["metadata"].get("ownerReferences") or ():
             if owner.get("kind") == "Backup":
-                self._queue.add(str(owner["name"]))
+                self.queue.add(str(owner["name"]))
 
-    def _work(self) -> None:
-        while (name := self._queue.get()) is not None:
-            if not self.synced:
-                self._queue.done(name, again_after_seconds=0.2)
-                continue
-            try:
-                again_after_seconds = self._reconcile(name)
-            except PinnaceError as error:
-                pause = self._queue.failed(name)
-                _log.warning("backup %s: %s; tried again in %.1f s", name, error, pause)
-            except Exception:
-                pause = self._queue.failed(name)
-                _log.exception("backup %s: a defect of the dispatcher; tried again in %.1f s", name, pause)
-            else:
-                self._queue.done(name, again_after_seconds=again_after_seconds)
-
-    def _reconcile(self, name: str) -> float | None:
+    def reconcile(self, name: str) -> float | None:
+        """Decide for one Backup and do it."""
         observed = self._observe(name)
         if observed.backup is not None and observed.job is None and self._has_former_pods(name):
             return _DELETED_PODS_SECONDS

@@ -2,20 +2,30 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from pinnace.dispatcher import health
+from pinnace.dispatcher.backup_sync import BackupSync
 from pinnace.dispatcher.controller import BackupController
+from pinnace.dispatcher.controllers import Controller, Copies
+from pinnace.dispatcher.deletion_acts import DeletionActs
+from pinnace.dispatcher.deletion_controller import DeletionController
+from pinnace.dispatcher.download_requests import DownloadRequestController
+from pinnace.dispatcher.garbage_collector import GarbageCollector
 from pinnace.dispatcher.installed_crd import read_installed_crd
 from pinnace.dispatcher.job import JobSettings
 from pinnace.dispatcher.location_controller import LocationController
 from pinnace.dispatcher.locations import Locations
 from pinnace.dispatcher.metrics import Metrics
 from pinnace.dispatcher.requests import Requests
+from pinnace.dispatcher.schedule_controller import ScheduleController
+from pinnace.dispatcher.server_status import ServerStatusController
+from pinnace.dispatcher.snapshot_removal import RefuseSnapshots
 from pinnace.dispatcher.steps import Steps
+from pinnace.dispatcher.upkeep_metrics import UpkeepMetrics
 from pinnace.errors import InstalledCrdError, KubeError, LeaseLostError
 from pinnace.kube.client import Client
 from pinnace.kube.events import EventRecorder
@@ -23,12 +33,22 @@ from pinnace.kube.leader_election import Candidate, lead
 from pinnace.velero.installed_crd import known_phases
 from pinnace.velero.server_defaults import ServerDefaults
 
-__all__ = ["Dispatcher", "DispatcherSettings"]
+__all__ = ["Dispatcher", "DispatcherSettings", "UpkeepSettings"]
 
 _LEASE_NAME = "pinnace-dispatcher"
 _COMPONENT = "pinnace-dispatcher"
 _CRD_LOOK_SECONDS = 2.0
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class UpkeepSettings:
+    """How backups come and go by themselves, with Velero's defaults; the guard is ours."""
+
+    backup_sync_period_seconds: float = 60.0
+    garbage_collection_seconds: float = 3600.0
+    schedule_skip_immediately: bool = False
+    retention_guard: bool = True
 
 
 @dataclass(frozen=True)
@@ -39,6 +59,7 @@ class DispatcherSettings:
     identity: str
     concurrent_backups: int = 1
     defaults: ServerDefaults = field(default_factory=ServerDefaults)
+    upkeep: UpkeepSettings = field(default_factory=UpkeepSettings)
     leader_election: bool = True
     health_port: int = 8081
     metrics_port: int = 8085
@@ -58,10 +79,10 @@ class Dispatcher:
         self._settings = settings
         self._clock = clock
         self.metrics = Metrics()
+        self._upkeep_metrics = UpkeepMetrics(self.metrics.registry)
         self._stopping = threading.Event()
         self._waits_for_crd = False
-        self._backups: BackupController | None = None
-        self._locations: LocationController | None = None
+        self._controllers: list[Controller] = []
 
     def run(self) -> None:
         """Work until a signal ends it as an exception; LeaseLostError where another one may lead now."""
@@ -84,11 +105,21 @@ class Dispatcher:
 
     def _work(self) -> None:
         """Start the controllers and stay, since the library takes the end of this call for the end of the work."""
-        settings, namespace = self._settings, self._settings.job.namespace
+        settings = self._settings
         crd = self._installed_crd()
         if crd is None:
             return
+        _log.info("leading as %s in namespace %s", settings.identity, settings.job.namespace)
+        for controller in self._made_controllers(crd):
+            controller.start()
+            self._controllers.append(controller)
+        self._stopping.wait()
+
+    def _made_controllers(self, crd: Mapping[str, Any]) -> Sequence[Controller]:
+        """In the order in which they start."""
+        settings, namespace = self._settings, self._settings.job.namespace
         locations = Locations(self._client, namespace=namespace)
+        events = EventRecorder(self._client, namespace=namespace, component=_COMPONENT, host=settings.identity)
         steps = Steps(
             self._client,
             settings=settings.job,
@@ -102,16 +133,16 @@ class Dispatcher:
             ),
             locations=locations,
             metrics=self.metrics,
-            events=EventRecorder(self._client, namespace=namespace, component=_COMPONENT, host=settings.identity),
+            events=events,
             clock=self._clock,
         )
-        self._locations = LocationController(
+        locations_controller = LocationController(
             locations,
             metrics=self.metrics,
             default_name=settings.defaults.storage_location,
             clock=self._clock,
         )
-        self._backups = BackupController(
+        backups = BackupController(
             self._client,
             steps,
             namespace=namespace,
@@ -119,10 +150,66 @@ class Dispatcher:
             knows_queue="Queued" in (known_phases(crd) or ("Queued",)),
             clock=self._clock,
         )
-        _log.info("leading as %s in namespace %s", settings.identity, namespace)
-        self._locations.start()
-        self._backups.start()
-        self._stopping.wait()
+        return (
+            locations_controller,
+            backups,
+            *self._serving_controllers(locations, events),
+            *self._upkeep_controllers(locations, events, backups.copies),
+        )
+
+    def _serving_controllers(self, locations: Locations, events: EventRecorder) -> Sequence[Controller]:
+        """Those that answer the requests of the `velero` CLI."""
+        client, namespace, clock = self._client, self._settings.job.namespace, self._clock
+        acts = DeletionActs(
+            client,
+            namespace=namespace,
+            locations=locations,
+            snapshots=RefuseSnapshots(),
+            metrics=self.metrics,
+            events=events,
+            clock=clock,
+        )
+        return (
+            DeletionController(client, acts, namespace=namespace, locations=locations, clock=clock),
+            DownloadRequestController(client, namespace=namespace, locations=locations, events=events, clock=clock),
+            ServerStatusController(client, namespace=namespace, clock=clock),
+        )
+
+    def _upkeep_controllers(self, locations: Locations, events: EventRecorder, backups: Copies) -> Sequence[Controller]:
+        """Those by which backups come and go without anybody."""
+        client, namespace, upkeep = self._client, self._settings.job.namespace, self._settings.upkeep
+        metrics, clock = self._upkeep_metrics, self._clock
+        schedules = ScheduleController(
+            client,
+            namespace=namespace,
+            backups=backups,
+            skip_immediately=upkeep.schedule_skip_immediately,
+            metrics=metrics,
+            events=events,
+            clock=clock,
+        )
+        garbage = GarbageCollector(
+            client,
+            namespace=namespace,
+            backups=backups,
+            locations=locations,
+            frequency_seconds=upkeep.garbage_collection_seconds,
+            guard=upkeep.retention_guard,
+            metrics=metrics,
+            events=events,
+            clock=clock,
+        )
+        sync = BackupSync(
+            client,
+            namespace=namespace,
+            backups=backups,
+            locations=locations,
+            period_seconds=upkeep.backup_sync_period_seconds,
+            metrics=metrics,
+            events=events,
+            clock=clock,
+        )
+        return (schedules, garbage, sync)
 
     def _installed_crd(self) -> Mapping[str, Any] | None:
         """What Backups are here, once it is known: an API server that has just started does not serve it at once.
@@ -143,12 +230,11 @@ class Dispatcher:
 
     def _stop(self) -> None:
         self._stopping.set()
-        for controller in (self._backups, self._locations):
-            if controller is not None:
-                controller.stop()
+        for controller in self._controllers:
+            controller.stop()
 
     def _is_alive(self) -> bool:
-        return all(controller is None or controller.alive for controller in (self._backups, self._locations))
+        return all(controller.alive for controller in self._controllers)
 
     def _is_ready(self) -> bool:
-        return not self._waits_for_crd and (self._backups is None or self._backups.synced)
+        return not self._waits_for_crd and all(controller.synced for controller in self._controllers)

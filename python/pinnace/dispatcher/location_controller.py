@@ -1,12 +1,12 @@
 """The BackupStorageLocation controller: validates each when it is due, and keeps one default (gc of many defaults)."""
 
 import logging
-import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from pinnace.dispatcher import location_status
+from pinnace.dispatcher.controllers import PeriodicController
 from pinnace.dispatcher.locations import Locations
 from pinnace.dispatcher.metrics import Metrics
 from pinnace.errors import LocationError, PinnaceError
@@ -19,8 +19,11 @@ _LOOK_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
-class LocationController:
-    """Works in a thread of its own: a bucket that does not answer must not keep Backups waiting."""
+class LocationController(PeriodicController):
+    """Works in a thread of its own: a bucket that does not answer must not keep Backups waiting.
+
+    It begins at once: a Backup whose location was never validated is refused.
+    """
 
     def __init__(
         self,
@@ -31,27 +34,11 @@ class LocationController:
         clock: Callable[[], datetime],
         look_seconds: float = _LOOK_SECONDS,
     ) -> None:
+        super().__init__("locations", look_seconds=look_seconds)
         self._locations = locations
         self._metrics = metrics
         self._default_name = default_name
         self._clock = clock
-        self._look_seconds = look_seconds
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="locations", daemon=True)
-
-    def start(self) -> None:
-        """Begin at once: a Backup whose location was never validated is refused."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the validation at hand."""
-        self._stopped.set()
-        self._thread.join()
-
-    @property
-    def alive(self) -> bool:
-        """Whether it still works."""
-        return self._thread.is_alive()
 
     def look(self) -> None:
         """Do what is due now."""
@@ -77,13 +64,3 @@ class LocationController:
         status = location_status.status_after(document, error=error, now=self._clock())
         self._locations.patch(document, {"status": status})
         self._metrics.location(name, is_available=not error)
-
-    def _work(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self.look()
-            except PinnaceError as error:
-                _log.warning("locations: %s", error)
-            except Exception:
-                _log.exception("locations: a defect of the dispatcher")
-            self._stopped.wait(self._look_seconds)

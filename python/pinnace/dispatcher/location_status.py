@@ -9,26 +9,43 @@ from pinnace.errors import UsageError
 from pinnace.velero.duration import parse_duration
 from pinnace.velero.timestamps import timestamp
 
-__all__ = ["is_due", "not_default_any_more", "status_after", "wants_default"]
+__all__ = ["is_due", "is_sync_due", "not_default_any_more", "status_after", "wants_default"]
 
 _DEFAULT_FREQUENCY_SECONDS = 60.0
 """Velero's `--store-validation-frequency`."""
 
+_SKEW = timedelta(minutes=1)
+
 
 def is_due(location: Mapping[str, Any], *, now: datetime) -> bool:
-    """Tell whether to validate now; a frequency of 0 turns it off, but the first validation always runs.
-
-    One that can't be read counts as not given: the next validation must not end with it.
-    """
+    """Tell whether to validate now; a frequency of 0 turns it off, but the first validation always runs."""
     last = (location.get("status") or {}).get("lastValidationTime")
-    if not last:
-        return True
-    text = (location.get("spec") or {}).get("validationFrequency")
-    seconds = _DEFAULT_FREQUENCY_SECONDS
+    seconds = _seconds(location, "validationFrequency", default=_DEFAULT_FREQUENCY_SECONDS)
+    return not last or _is_over(last, seconds, now=now)
+
+
+def is_sync_due(location: Mapping[str, Any], *, default_seconds: float, now: datetime) -> bool:
+    """Tell whether to look now which backups its bucket has; only where it can be asked. A period of 0 turns it off."""
+    status = location.get("status") or {}
+    seconds = _seconds(location, "backupSyncPeriod", default=default_seconds)
+    last = status.get("lastSyncedTime")
+    if status.get("phase") != "Available" or seconds <= 0:
+        return False
+    # A time that lies in the future was written by a clock that was wrong.
+    return not last or _is_over(last, seconds, now=now) or datetime.fromisoformat(last) - now > _SKEW
+
+
+def _is_over(last: str, seconds: float, *, now: datetime) -> bool:
+    return seconds > 0 and now - datetime.fromisoformat(last) >= timedelta(seconds=seconds)
+
+
+def _seconds(location: Mapping[str, Any], field: str, *, default: float) -> float:
+    """Read a duration; one that can't be read counts as not given: what it times must not end with it."""
+    text = (location.get("spec") or {}).get(field)
     if text is not None:
         with suppress(UsageError):
-            seconds = parse_duration(str(text), field="spec.validationFrequency")
-    return seconds > 0 and now - datetime.fromisoformat(last) >= timedelta(seconds=seconds)
+            return parse_duration(str(text), field=f"spec.{field}")
+    return default
 
 
 def status_after(location: Mapping[str, Any], *, error: str, now: datetime) -> dict[str, Any]:

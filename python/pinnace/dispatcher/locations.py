@@ -1,10 +1,11 @@
 """BackupStorageLocations: their documents, the Secrets they name, and the stores behind them."""
 
 import base64
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pinnace.dispatcher.job import StoreAccess
 from pinnace.errors import LocationError
@@ -30,6 +31,13 @@ class Locations:
         # botocore reads credentials from files only; these hold what the Secrets held when they were last asked for.
         self._folder = tempfile.TemporaryDirectory(prefix="pinnace-credentials-")
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the credentials' files at once; a process that ends does it, too."""
+        self._folder.cleanup()
+
     def documents(self) -> list[dict[str, Any]]:
         """All of them; a namespace has a few."""
         return self._locations.list()
@@ -52,9 +60,15 @@ class Locations:
         file = None
         if access.secret_name:
             file = Path(self._folder.name) / f"{access.secret_name}.{access.secret_key}"
-            file.touch(mode=0o600)
-            file.write_bytes(_secret_value(self._secrets, access, location_name=name))
+            self._write(file, _secret_value(self._secrets, access, location_name=name))
         return open_location(document, credentials_file=file, ca_cert=ca_certificate(document, self._secrets))
+
+    def _write(self, file: Path, credentials: bytes) -> None:
+        """Replace the file at once: another controller's thread may be reading it."""
+        descriptor, hidden = tempfile.mkstemp(dir=self._folder.name)  # for nobody else to read
+        with os.fdopen(descriptor, "wb") as output:
+            output.write(credentials)
+        Path(hidden).rename(file)
 
     def access(self, name: str) -> StoreAccess:
         """Say what the Job mounts for a location."""

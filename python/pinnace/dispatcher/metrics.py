@@ -7,11 +7,11 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from pinnace.dispatcher.termination import Termination
+from pinnace.velero.schedule import schedule_name_of
 
 __all__ = ["Metrics"]
 
 _DURATION_BUCKETS = (60, 300, 600, 900, 1800, 3600, 7200, 10800, 14400)
-_SCHEDULE_LABEL = "velero.io/schedule-name"
 
 
 class Metrics:
@@ -26,6 +26,9 @@ class Metrics:
         self._partial_failure = self._counter("velero_backup_partial_failure", "Backups that ended as PartiallyFailed.")
         self._failure = self._counter("velero_backup_failure", "Backups that ended as Failed.")
         self._validation_failure = self._counter("velero_backup_validation_failure", "Backups whose spec was refused.")
+        self._deletion_attempt = self._counter("velero_backup_deletion_attempt", "Deletions that were begun.")
+        self._deletion_success = self._counter("velero_backup_deletion_success", "Backups that were deleted.")
+        self._deletion_failure = self._counter("velero_backup_deletion_failure", "Deletions that ended with errors.")
         self._warnings = self._counter("velero_backup_warning", "Warnings of all backups.")
         self._duration = Histogram(
             "velero_backup_duration_seconds", "From start to end, in seconds.", ["schedule"],
@@ -52,15 +55,15 @@ class Metrics:
 
     def begun(self, backup: Mapping[str, Any]) -> None:
         """A Backup became InProgress."""
-        self._attempt.labels(_schedule(backup)).inc()
+        self._attempt.labels(schedule_name_of(backup)).inc()
 
     def refused(self, backup: Mapping[str, Any]) -> None:
         """A Backup became FailedValidation; Velero 1.9 never counts these."""
-        self._validation_failure.labels(_schedule(backup)).inc()
+        self._validation_failure.labels(schedule_name_of(backup)).inc()
 
     def ended(self, backup: Mapping[str, Any], termination: Termination) -> None:
         """A Backup reached its last phase; counted once, when its Job is recorded."""
-        schedule, status = _schedule(backup), backup.get("status") or {}
+        schedule, status = schedule_name_of(backup), backup.get("status") or {}
         phase = status.get("phase")
         counter = {"Completed": self._success, "PartiallyFailed": self._partial_failure}.get(str(phase), self._failure)
         counter.labels(schedule).inc()
@@ -80,6 +83,18 @@ class Metrics:
         self._throttled.labels(schedule).inc(termination.throttled_count)
         self._job_attempts.labels("succeeded" if phase != "Failed" else "failed").inc()
 
+    def deletion_begun(self, backup: Mapping[str, Any]) -> None:
+        """A Backup became Deleting."""
+        self._deletion_attempt.labels(schedule_name_of(backup)).inc()
+
+    def deleted(self, backup: Mapping[str, Any]) -> None:
+        """A Backup was deleted with all that it had."""
+        self._deletion_success.labels(schedule_name_of(backup)).inc()
+
+    def deletion_failed(self, backup: Mapping[str, Any]) -> None:
+        """A deletion that had begun ended with errors."""
+        self._deletion_failure.labels(schedule_name_of(backup)).inc()
+
     def retried(self) -> None:
         """An attempt ended and another is made."""
         self._job_attempts.labels("retried").inc()
@@ -91,7 +106,7 @@ class Metrics:
             count += 1
             status = backup.get("status") or {}
             if status.get("phase") == "Completed" and (times := _times(status)):
-                self._succeeded(_schedule(backup), times[1])
+                self._succeeded(schedule_name_of(backup), times[1])
         self._total.set(count)
 
     def location(self, name: str, *, is_available: bool) -> None:
@@ -101,7 +116,8 @@ class Metrics:
     def _begin_without_schedule(self) -> None:
         """Make the series that an alert compares with, as Velero does: nothing ended badly yet."""
         ends = (self._success, self._partial_failure, self._failure, self._validation_failure)
-        for family in (self._attempt, *ends, self._warnings, self._items, self._item_errors):
+        deletions = (self._deletion_attempt, self._deletion_success, self._deletion_failure)
+        for family in (self._attempt, *ends, *deletions, self._warnings, self._items, self._item_errors):
             family.labels("")
         self._last_status.labels("").set(1)
 
@@ -114,10 +130,6 @@ class Metrics:
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(name, text, ["schedule"], registry=self.registry)
-
-
-def _schedule(backup: Mapping[str, Any]) -> str:
-    return str((backup["metadata"].get("labels") or {}).get(_SCHEDULE_LABEL, ""))
 
 
 def _times(status: Mapping[str, Any]) -> tuple[datetime, datetime] | None:

@@ -32,6 +32,7 @@ class InstallOptions:
     image: str = ""
     location: Location | None = None
     service_account_annotations: Mapping[str, str] = field(default_factory=dict)
+    retention_guard: bool = True
     crds_only: bool = False
     hooks: AllowedHooks = AllowedHooks.SPEC
 

@@ -61,6 +61,9 @@ def _filled_in(document: Manifest, *, options: InstallOptions) -> Manifest:
         image = options.image or manifests.default_image()
         _set_image(document, image=image)
         _set_variables(document, {"PINNACE_JOB_IMAGE": image, "PINNACE_HOOKS": options.hooks.value})
+        if not options.retention_guard:
+            [container] = document["spec"]["template"]["spec"]["containers"]
+            container["args"].append("--no-retention-guard")
     return document
 
 

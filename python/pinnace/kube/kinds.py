@@ -6,23 +6,33 @@ __all__ = [
     "BACKUPS",
     "BACKUP_STORAGE_LOCATIONS",
     "CONFIG_MAPS",
+    "DELETE_BACKUP_REQUESTS",
+    "DOWNLOAD_REQUESTS",
     "EVENTS",
     "JOBS",
     "LEASES",
     "NAMESPACES",
     "PODS",
+    "RESTORES",
     "ROLES",
     "ROLE_BINDINGS",
+    "SCHEDULES",
     "SECRETS",
     "VOLUME_SNAPSHOTS",
     "VOLUME_SNAPSHOT_CLASSES",
     "VOLUME_SNAPSHOT_CONTENTS",
+    "SERVER_STATUS_REQUESTS",
     "VOLUME_SNAPSHOT_LOCATIONS",
 ]
 
 BACKUPS = Kind("velero.io/v1", "backups")
 BACKUP_STORAGE_LOCATIONS = Kind("velero.io/v1", "backupstoragelocations")
 VOLUME_SNAPSHOT_LOCATIONS = Kind("velero.io/v1", "volumesnapshotlocations")
+SCHEDULES = Kind("velero.io/v1", "schedules")
+RESTORES = Kind("velero.io/v1", "restores")
+DELETE_BACKUP_REQUESTS = Kind("velero.io/v1", "deletebackuprequests")
+DOWNLOAD_REQUESTS = Kind("velero.io/v1", "downloadrequests")
+SERVER_STATUS_REQUESTS = Kind("velero.io/v1", "serverstatusrequests")
 JOBS = Kind("batch/v1", "jobs")
 PODS = Kind("v1", "pods")
 SECRETS = Kind("v1", "secrets")

@@ -1,5 +1,6 @@
 """Single objects of the API server: read, create, merge-patch and delete, as plain documents."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ __all__ = ["Kind", "Objects"]
 
 _NOT_FOUND = 404
 _CONFLICT = 409
+_NAME = re.compile(r"(?!\.{1,2}$)[^/%]+")
+"""What the API server takes as a segment of a path; a name may come from a user's document."""
 
 
 class Kind:
@@ -35,7 +38,9 @@ class Objects:
         self._namespace = namespace
 
     def get(self, name: str) -> dict[str, Any] | None:
-        """Read one; None where it does not exist."""
+        """Read one; None where it does not exist, as nothing does whose name would be another path."""
+        if not _NAME.fullmatch(name):
+            return None
         try:
             document: dict[str, Any] = self._client.get(self._path(name))
         except KubeError as error:

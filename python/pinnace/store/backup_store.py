@@ -68,6 +68,35 @@ class BackupStore:
             self._store.delete(leftover.key)
         return Leftovers(len(objects), len(uploads))
 
+    def has_objects(self) -> bool:
+        """Tell whether anything is there of the backup, finished or not."""
+        return any(True for _ in self._store.list_keys(self.keys.prefix)) or any(
+            True for _ in self._store.uploads(self.keys.prefix)
+        )
+
+    def check_unlocked(self) -> None:
+        """Refuse a backup of which an object may not be removed yet; ObjectLockedError."""
+        for found in self._store.list_keys(self.keys.prefix):
+            self._store.check_unlocked(found.key)
+
+    def remove(self) -> int:
+        """Remove the whole backup, its metadata first, so that what is half removed is never taken for a backup.
+
+        Gives the number of objects. ObjectLockedError where one is protected, and then nothing was removed; StoreError
+        for the first that can't be removed. What is left then is removed by calling it again.
+        """
+        keys = sorted((found.key for found in self._store.list_keys(self.keys.prefix)), key=self._removed_as)
+        for key in keys:
+            self._store.check_unlocked(key)
+        for key in keys:
+            self._store.delete(key)
+        for upload in list(self._store.uploads(self.keys.prefix)):
+            self._store.abort_upload(upload)
+        return len(keys)
+
+    def _removed_as(self, key: str) -> tuple[bool, str]:
+        return key != self.keys.metadata, key
+
     def open(self, key: str) -> ObjectWriter:
         """Begin a large object; the archive replaces none, so that of two runs of one name one ends there."""
         if key == self.keys.archive:

@@ -113,6 +113,20 @@ class FilesystemStore:
         """Remove an object and a directory that it leaves empty."""
         self._remove(self._path(key), action=f"delete {key}")
 
+    def check_unlocked(self, key: str) -> None:
+        """Files are never locked in this sense; whether they may be removed shows when they are."""
+        check_key(key)
+
+    def presigned_get(self, key: str, *, expires_seconds: int) -> str:
+        """Refuse: nobody serves a folder."""
+        del expires_seconds
+        raise StoreError(
+            location=self.location,
+            action=f"presign {check_key(key)}",
+            reason="a folder has no URLs",
+            fix="read it here: `pinnace backup logs` and `pinnace backup download` take --store",
+        )
+
     def uploads(self, prefix: str) -> Iterator[Upload]:
         """List hidden files of unfinished writes."""
         for path, status in self._files(prefix):

@@ -133,6 +133,12 @@ class ObjectStore(Protocol):
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is removed already."""
 
+    def check_unlocked(self, key: str) -> None:
+        """Refuse an object that may not be removed yet; ObjectLockedError. One that is not there may be."""
+
+    def presigned_get(self, key: str, *, expires_seconds: int) -> str:
+        """Make a URL that reads one object for so long, whether it is there or not; StoreError where there is none."""
+
     def uploads(self, prefix: str) -> Iterator[Upload]:
         """List the unfinished writes below a prefix."""
 

@@ -3,12 +3,19 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pinnace import aws
-from pinnace.errors import ObjectExistsError, ObjectNotFoundError, StoreError, StoreUnavailableError
+from pinnace.errors import (
+    ObjectExistsError,
+    ObjectLockedError,
+    ObjectNotFoundError,
+    StoreError,
+    StoreUnavailableError,
+)
 from pinnace.store.multipart import MultipartWriter
 from pinnace.store.object_store import (
     WRITER_BUDGET_BYTES,
@@ -26,7 +33,7 @@ from pinnace.velero.object_store_layout import normalize_prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, ListObjectsV2OutputTypeDef
 
 __all__ = ["S3Store"]
 
@@ -134,26 +141,54 @@ class S3Store:
     def list_directories(self, prefix: str) -> Iterator[str]:
         """Name the common prefixes below a prefix; held at once, since S3 sorts `a-b/` before `a/`."""
         root = self._prefix + check_directory_prefix(prefix)
-        with self.explained("s3:ListBucket"):
-            pages = self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=root, Delimiter="/"
-            )
-            names = [common["Prefix"][len(root) : -1] for page in pages for common in page.get("CommonPrefixes", ())]
+        pages = self._pages(root, Delimiter="/")
+        names = [common["Prefix"][len(root) : -1] for page in pages for common in page.get("CommonPrefixes", ())]
         return iter(sorted(names))
 
     def list_keys(self, prefix: str) -> Iterator[ObjectInfo]:
         """List objects; what consoles put there to show a folder (`backups/`) is none."""
-        root = self._prefix + check_directory_prefix(prefix)
+        for page in self._pages(self._prefix + check_directory_prefix(prefix)):
+            for entry in page.get("Contents", ()):
+                if is_key(key := entry["Key"][len(self._prefix) :]):
+                    yield ObjectInfo(key, entry["Size"], entry["LastModified"])
+
+    def _pages(self, root: str, **options: Any) -> Iterator["ListObjectsV2OutputTypeDef"]:
+        """List in pages; a listing that is cut off must not look like a short one: what is not in it counts as gone."""
         with self.explained("s3:ListBucket"):
-            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=root):
-                for entry in page.get("Contents", ()):
-                    if is_key(key := entry["Key"][len(self._prefix) :]):
-                        yield ObjectInfo(key, entry["Size"], entry["LastModified"])
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=root, **options)
+            for page in pages:
+                if page.get("IsTruncated") and not page.get("NextContinuationToken"):
+                    raise StoreError(
+                        location=self.location,
+                        action="s3:ListBucket",
+                        reason="the listing is cut off: the server says that there is more, and not where it goes on",
+                        fix="use a server that pages its listings",
+                    )
+                yield page
 
     def delete(self, key: str) -> None:
         """Remove an object."""
         with self.explained("s3:DeleteObject", key), suppress(self.client.exceptions.NoSuchKey):
             self.client.delete_object(**self.target(key))
+
+    def check_unlocked(self, key: str) -> None:
+        """Ask for retention and legal hold: in a bucket with versions a delete would only hide what is locked."""
+        try:
+            with self.explained("s3:GetObject", key):
+                head = self.client.head_object(**self.target(key), **self.config.request_key)
+        except ObjectNotFoundError:
+            return
+        until, held = head.get("ObjectLockRetainUntilDate"), head.get("ObjectLockLegalHoldStatus") == "ON"
+        if held or (until is not None and until > datetime.now(UTC)):
+            lock = (
+                "a legal hold" if held else f"object lock ({head.get('ObjectLockMode', 'mode unknown')}) until {until}"
+            )
+            raise ObjectLockedError(
+                location=self.location,
+                action=f"delete {key}",
+                reason=f"it is protected by {lock}",
+                fix="delete the backup when that has ended",
+            )
 
     def uploads(self, prefix: str) -> Iterator[Upload]:
         """List unfinished multipart uploads."""

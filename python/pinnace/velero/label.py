@@ -2,9 +2,10 @@
 
 import hashlib
 
-__all__ = ["EXCLUDE_FROM_BACKUP_LABEL", "STORAGE_LOCATION_LABEL", "valid_name"]
+__all__ = ["EXCLUDE_FROM_BACKUP_LABEL", "SCHEDULE_NAME_LABEL", "STORAGE_LOCATION_LABEL", "valid_name"]
 
 EXCLUDE_FROM_BACKUP_LABEL = "velero.io/exclude-from-backup"
+SCHEDULE_NAME_LABEL = "velero.io/schedule-name"
 STORAGE_LOCATION_LABEL = "velero.io/storage-location"
 
 _MOST_CHARACTERS = 63

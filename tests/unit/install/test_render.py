@@ -100,6 +100,16 @@ def test_the_image_is_the_dispatchers_and_the_jobs() -> None:
     assert [container["image"], *named] == ["registry.example/pinnace@sha256:1"] * 2
 
 
+def test_the_retention_guard_can_be_turned_off() -> None:
+    def args(options: InstallOptions) -> list[str]:
+        deployment = without_kinds(options)["Deployment", "velero", "pinnace-dispatcher"]
+        found: list[str] = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+        return found
+
+    assert args(InstallOptions()) == ["dispatcher"]
+    assert args(InstallOptions(retention_guard=False)) == ["dispatcher", "--no-retention-guard"]
+
+
 def test_annotations_are_on_all_service_accounts() -> None:
     documents = without_kinds(InstallOptions(service_account_annotations={"a/role": "r"}))
     accounts = [d["metadata"] for (kind, _, _), d in documents.items() if kind == "ServiceAccount"]

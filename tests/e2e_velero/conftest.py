@@ -1,0 +1,56 @@
+"""A namespace in which our dispatcher works for the real velero CLI."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e_velero.played_node import PlayedNode
+from e2e_velero.velero_program import Velero, find_velero
+from integration.cluster_fixtures import TestedCluster
+from integration.dispatcher_process import Stage
+from integration.s3_fixtures import new_bucket
+from integration.s3_server import ACCESS_KEY, SECRET_KEY, SeaweedServer
+from integration.velero_kinds import apply_crds
+
+_CREDENTIALS = f"[default]\naws_access_key_id={ACCESS_KEY}\naws_secret_access_key={SECRET_KEY}\n"
+
+
+@pytest.fixture(scope="session")
+def program() -> Path:
+    return find_velero()
+
+
+@pytest.fixture(scope="session")
+def stage(
+    program: Path, local_cluster: TestedCluster, s3_server: SeaweedServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    """A namespace with a location, a dispatcher, and somebody who runs its Jobs."""
+    apply_crds(local_cluster)
+    folder = tmp_path_factory.mktemp("velero")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        environment.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+        made = Stage(
+            kubeconfig=local_cluster.kubeconfig,
+            namespace="velero-cli",
+            folder=folder,
+            s3_url=s3_server.url,
+            bucket=new_bucket(s3_server),
+            credentials=_CREDENTIALS,
+        )
+        node = PlayedNode(made, folder)
+        try:
+            made.make()
+            made.make_location("default", default=True)
+            made.start("--no-leader-election")
+            node.start()
+            yield made
+        finally:
+            node.end()
+            made.end()
+
+
+@pytest.fixture(scope="session")
+def velero(stage: Stage, program: Path, tmp_path_factory: pytest.TempPathFactory) -> Velero:
+    return Velero(program, stage.kubeconfig, stage.namespace, tmp_path_factory.mktemp("home"))

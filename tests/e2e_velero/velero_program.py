@@ -1,0 +1,93 @@
+"""The real velero CLI, as `./just velero-cli` builds it, run as its users run it."""
+
+import os
+import re
+import socket
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+__all__ = ["Velero", "VeleroServer", "find_velero"]
+
+_GO_MOD = Path(__file__).parents[2] / "k8s" / "cluster" / "velero" / "go.mod"
+_SECONDS = 120
+_METRICS_PORT = 8080
+"""The server's controllers have their metrics there, and no flag changes it."""
+
+
+def find_velero() -> Path:
+    """The built program of the version that go.mod names; the test is skipped where it was not built."""
+    found = re.search(r"github.com/vmware-tanzu/velero (v[0-9.]+)", _GO_MOD.read_text())
+    assert found is not None
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    program = cache / "pinnace" / "velero" / found[1] / "velero"
+    if not program.exists():
+        pytest.skip(f"{program} is not built; `./just velero-cli` builds it")
+    return program
+
+
+@dataclass
+class Velero:
+    """The CLI with a cluster and a namespace."""
+
+    program: Path
+    kubeconfig: Path
+    namespace: str
+    home: Path
+
+    def run(self, *arguments: str, status: int = 0, standard_input: str = "") -> str:
+        """What it prints on both streams; it must end with that status."""
+        done = subprocess.run(
+            [str(self.program), "--kubeconfig", str(self.kubeconfig), "--namespace", self.namespace, *arguments],
+            env={**os.environ, "HOME": str(self.home)},
+            cwd=self.home,
+            input=standard_input,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+        assert done.returncode == status, done.stdout
+        return done.stdout
+
+
+@dataclass
+class VeleroServer:
+    """The real server as a process, with the aws plugin that `./just velero-plugin` builds."""
+
+    program: Path
+    kubeconfig: Path
+    namespace: str
+    log: Path
+    credentials: Path
+    process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
+
+    def start(self) -> None:
+        """Start it; the test is skipped where its plugin was not built, or its port is another's."""
+        plugins = self.program.parent / "plugins"
+        if not (plugins / "velero-plugin-for-aws").exists():
+            pytest.skip(f"{plugins}/velero-plugin-for-aws is not built; `./just velero-plugin` builds it")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", _METRICS_PORT)) == 0:
+                pytest.skip(f"port {_METRICS_PORT} is not free, and the Velero server takes no other")
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    str(self.program), "server", "--kubeconfig", str(self.kubeconfig), "--namespace", self.namespace,
+                    "--plugin-dir", str(plugins), "--metrics-address", "127.0.0.1:0", "--profiler-address",
+                    "127.0.0.1:0", "--backup-sync-period", "5s", "--store-validation-frequency", "5s",
+                ],
+                env={**os.environ, "VELERO_NAMESPACE": self.namespace,
+                     "AWS_SHARED_CREDENTIALS_FILE": str(self.credentials)},
+                stdout=log,
+                stderr=log,
+            )  # fmt: skip
+
+    def end(self) -> None:
+        """End it."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(30)
