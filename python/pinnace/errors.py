@@ -16,6 +16,9 @@ __all__ = [
     "ConditionUnsupportedError",
     "DownloadRefusedError",
     "EngineError",
+    "ExecError",
+    "ExecExitError",
+    "ExecTimeoutError",
     "InstallError",
     "InstalledCrdError",
     "InterruptedRun",
@@ -138,6 +141,28 @@ class KubeError(PinnaceError):
 
 class ServerUnreachableError(KubeError):
     """No connection to the API server came about: nothing more can be read from it."""
+
+
+class ExecError(PinnaceError):
+    """A command in a container that did not end well; `stdout` and `stderr` are what it said until then, cut."""
+
+    def __init__(self, reason: str, *, stdout: str = "", stderr: str = "") -> None:
+        self.reason = reason
+        self.stdout = stdout
+        self.stderr = stderr
+        super().__init__(reason)
+
+
+class ExecExitError(ExecError):
+    """It ran to its end, which was another exit code than 0."""
+
+    def __init__(self, *, code: int, stdout: str, stderr: str) -> None:
+        self.code = code
+        super().__init__(f"command terminated with exit code {code}", stdout=stdout, stderr=stderr)
+
+
+class ExecTimeoutError(ExecError):
+    """It did not end in time; nothing is known of it any more, and it may still run."""
 
 
 class StoreError(PinnaceError):

@@ -1,5 +1,7 @@
 """A fake apiserver, for faults that a real one can't be made to show: each answer is scripted."""
 
+import base64
+import hashlib
 import ssl
 import threading
 from collections import defaultdict
@@ -15,12 +17,16 @@ from pinnace.kube.client import Client, connect
 
 __all__ = ["Answer", "Asked", "listening", "serving"]
 
+_UPGRADED = 101
+_WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
 
 @dataclass(frozen=True)
 class Answer:
     """One answer; `cut_after` bytes of the body the connection ends, `hold` is waited for before the status line.
 
-    `hold_after` bytes of the body, the rest waits for `hold` instead.
+    `hold_after` bytes of the body, the rest waits for `hold` instead. One of status 101 opens a websocket: its body is
+    what is then sent.
     """
 
     body: bytes
@@ -59,13 +65,7 @@ def _handler(next_answer: Callable[[str], Answer], asked: Asked) -> type[BaseHTT
             asked.bodies.append(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
             asked.headers.append(dict(self.headers.items()))
             answer = next_answer(self.path)
-            if answer.hold and answer.hold_after is None:
-                answer.hold.wait()
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer.body)))
-            self.end_headers()
+            _send_head(self, answer)
             self._send_body(answer)
             if answer.cut_after is not None:
                 self.close_connection = True
@@ -85,6 +85,23 @@ def _handler(next_answer: Callable[[str], Answer], asked: Asked) -> type[BaseHTT
             return
 
     return Handler
+
+
+def _send_head(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
+    if answer.hold and answer.hold_after is None:
+        answer.hold.wait()
+    handler.send_response(answer.status)
+    headers = dict(answer.headers)
+    if answer.status == _UPGRADED:
+        digest = hashlib.sha1((handler.headers["Sec-WebSocket-Key"] + _WEBSOCKET).encode()).digest()
+        accept = base64.b64encode(digest).decode()
+        headers |= {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept}  # RFC 6455, 4.2.2
+        handler.close_connection = True
+    else:
+        headers["Content-Length"] = str(len(answer.body))
+    for name, value in headers.items():
+        handler.send_header(name, value)
+    handler.end_headers()
 
 
 @contextmanager

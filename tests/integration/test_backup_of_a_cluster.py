@@ -140,12 +140,14 @@ def test_the_companions_are_what_velero_expects(store: str) -> None:
     assert {entry["consistency"] for entry in read("manifest.json.gz")["lists"]} == {"revision", "kind"}
 
 
-def test_each_pod_of_the_samples_that_asks_for_a_hook_is_named_in_the_results(store: str) -> None:
+def test_a_hook_in_a_pod_without_a_node_fails_and_the_pod_is_stored(store: str) -> None:
     results = json.loads(gzip.decompress(Path(store, "backups", _NAME, f"{_NAME}-results.gz").read_bytes()))
     pods = [json.loads(item) for path, item in archived(store).items() if path.startswith("resources/pods/namespaces/")]
     asking = [pod for pod in pods if _HOOK in pod["metadata"].get("annotations", {})]
-    message = f"hooks are not run by this version: annotation {_HOOK}"
-    texts = [f" resource: /pods name: /{pod['metadata']['name']} message: /{message}" for pod in asking]
+    names = [pod["metadata"]["name"] for pod in asking]
+    refused = "pre hook <from-annotation>: exec data/{0}: pod {0} does not have a host assigned"
+    error = "message: /Error executing hook error: /" + refused
+    texts = [f" resource: /pods name: /{name} {error.format(name)}" for name in names]
     assert {pod["metadata"]["namespace"] for pod in asking} == {"data"}
     assert results["errors"]["namespaces"] == {"data": texts}
 

@@ -36,6 +36,10 @@ def lines(namespace: str, result: str) -> str:
         f"clusterrolebinding/pinnace-backup-{namespace}",
         "role/pinnace-backup",
         "rolebinding/pinnace-backup",
+        "serviceaccount/pinnace-backup-hooks",
+        "clusterrole/pinnace-backup-hooks",
+        f"clusterrolebinding/pinnace-backup-hooks-{namespace}",
+        "rolebinding/pinnace-backup-hooks",
         "deployment/pinnace-dispatcher",
         "service/pinnace-dispatcher",
         "secret/cloud-credentials",
@@ -129,6 +133,24 @@ def test_what_is_no_longer_asked_for_is_taken_away(cluster: TestedCluster, flags
     assert "annotations" not in read(cluster, "serviceaccount", "pinnace-backup", namespace=namespace)["metadata"]
 
 
+def test_without_hooks_the_account_that_may_run_commands_goes(
+    cluster: TestedCluster, flags: list[str], namespace: str
+) -> None:
+    succeeded(*flags, "--hooks=annotations")
+    gone = [
+        "deployment/pinnace-dispatcher configured",
+        "serviceaccount/pinnace-backup-hooks deleted",
+        f"clusterrolebinding/pinnace-backup-hooks-{namespace} deleted",
+        "rolebinding/pinnace-backup-hooks deleted",
+    ]
+    off = [*flags, "--hooks=off"]
+    for changed in (gone, []):
+        told = [line for line in succeeded(*off).splitlines() if line.endswith((" created", " configured", " deleted"))]
+        assert told == changed
+    pod = read(cluster, "deployment", "pinnace-dispatcher", namespace=namespace)["spec"]["template"]["spec"]
+    assert {"name": "PINNACE_HOOKS", "value": "off"} in pod["containers"][0]["env"]
+
+
 def test_what_dry_run_prints_is_what_kubectl_takes(cluster: TestedCluster, flags: list[str], namespace: str) -> None:
     succeeded(*flags)
     for form in ("yaml", "json"):
@@ -202,8 +224,8 @@ def test_a_missing_right_is_named_with_what_to_do(
     assert refused(*flags, "--kubeconfig", str(tmp_path / "kubeconfig")) == (
         f'error: GET /apis/apps/v1/namespaces/{namespace}/deployments/velero: deployments.apps "velero" is forbidden: '
         f'User "system:serviceaccount:{namespace}:default" cannot get resource "deployments" in API group "apps" in '
-        f'the namespace "{namespace}"; installing needs get, create and patch on it; log in as an administrator of '
-        "the cluster, or give --context\n"
+        f'the namespace "{namespace}"; installing needs get, create, patch and delete; log in as an administrator '
+        "of the cluster, or give --context\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""What the two service accounts may do, as the server says and as requests find; and nothing more."""
+"""What the three service accounts may do, as the server says and as requests find; and nothing more."""
 
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ _LIST_EVERYTHING: Rule = ("list", "*", "*", "")
 _READ_LOCATIONS: Rule = ("get", "velero.io", "backupstoragelocations,volumesnapshotlocations", "")
 
 _READ_SECRETS: Rule = ("get", "", "secrets", "")
+_EXEC: Rule = ("create,get", "", "pods/exec", "")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,11 @@ def dispatcher(installed: TestedCluster) -> Account:
 @pytest.fixture(scope="module")
 def backup(installed: TestedCluster) -> Account:
     return log_in(installed, "pinnace-backup", namespace="velero")
+
+
+@pytest.fixture(scope="module")
+def hooks(installed: TestedCluster) -> Account:
+    return log_in(installed, "pinnace-backup-hooks", namespace="velero")
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +123,11 @@ def test_a_backup_is_told_exactly_these_rules(backup: Account, nobody: Account) 
     assert backup.rules("default") - common == {_LIST_EVERYTHING}
 
 
+def test_a_backup_with_hooks_is_told_the_same_and_exec(hooks: Account, backup: Account) -> None:
+    for namespace in ("velero", "default"):
+        assert hooks.rules(namespace) ^ backup.rules(namespace) == {_EXEC}
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -166,6 +177,32 @@ def test_a_backup_changes_nothing_and_opens_no_connection(
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
+        ("GET", "/api/v1/namespaces/default/pods/any/attach?stdout=true", None),
+        ("GET", "/api/v1/namespaces/default/pods/any/portforward", None),
+        ("GET", "/api/v1/namespaces/default/pods/any/log", None),
+        ("GET", "/api/v1/nodes/any/proxy/pods", None),
+        ("PATCH", "/api/v1/namespaces/default/pods/any/ephemeralcontainers", {}),
+        ("POST", "/api/v1/namespaces/velero/pods", {}),
+        ("PATCH", f"{_BACKUPS}/one", {"status": {"phase": "Completed"}}),
+        ("POST", "/api/v1/namespaces/velero/serviceaccounts/pinnace-dispatcher/token", {}),
+    ],
+)
+def test_a_backup_with_hooks_opens_no_other_connection_and_changes_nothing(
+    hooks: Account, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    assert hooks.status(method, path, body) == 403
+
+
+def test_a_backup_with_hooks_may_exec_and_lists_every_kind(hooks: Account) -> None:
+    """There is no such pod, which only who may exec in it is told."""
+    exec_path = "/api/v1/namespaces/default/pods/no-such-pod/exec?command=id&stdout=true"
+    assert [hooks.status(method, exec_path, body) for method, body in (("GET", None), ("POST", {}))] == [404, 404]
+    assert hooks.status("GET", "/api/v1/pods") == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
         ("GET", "/api/v1/namespaces/default/secrets", None),
         ("GET", "/api/v1/namespaces/kube-system/secrets/any", None),
         ("GET", "/api/v1/namespaces/velero/secrets", None),
@@ -209,8 +246,8 @@ def test_the_dispatcher_can_grant_nothing_that_it_does_not_have(
     assert (status, "attempting to grant RBAC permissions not currently held" in answer["message"]) == (403, True)
 
 
-def test_nobody_can_act_as_another(dispatcher: Account, backup: Account) -> None:
-    for account in (dispatcher, backup):
+def test_nobody_can_act_as_another(dispatcher: Account, backup: Account, hooks: Account) -> None:
+    for account in (dispatcher, backup, hooks):
         status, answer = account.ask("GET", "/api/v1/namespaces", acting_as="system:admin")
         assert (status, "cannot impersonate" in answer["message"]) == (403, True)
 

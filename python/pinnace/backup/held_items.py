@@ -9,6 +9,7 @@ from pinnace.actions.registry import load_actions
 from pinnace.backup.additional_items import AdditionalItems
 from pinnace.backup.archive_sink import ArchiveSink
 from pinnace.backup.item_backupper import CRDS, ItemBackupper, raise_what_ends_the_run
+from pinnace.backup.item_stations import ItemHooks
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.page_intake import PageIntake
 from pinnace.backup.prepare import Prepared
@@ -52,7 +53,14 @@ class HeldItems:
 
 @contextmanager
 def held_items(
-    prepared: Prepared, *, backup: Backup, client: Client, sink: ArchiveSink, results: Results, log: VeleroLog
+    prepared: Prepared,
+    *,
+    backup: Backup,
+    client: Client,
+    sink: ArchiveSink,
+    results: Results,
+    log: VeleroLog,
+    hooks: ItemHooks | None = None,
 ) -> Iterator[HeldItems]:
     """Make everything for one run."""
     additional = AdditionalItems(
@@ -79,7 +87,8 @@ def held_items(
             additional=additional,
             results=results,
             log=log,
-            hooks=UnmetRequests(),
+            hooks=hooks,
+            volumes=UnmetRequests(),
         )
         intake = PageIntake(sink, backupper, may_be_pulled_in=backupper.may_be_pulled_in, log=log, results=results)
         yield HeldItems(intake, backupper, sink=sink, additional=additional)

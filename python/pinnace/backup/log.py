@@ -74,7 +74,7 @@ class VeleroLog:
     def entry(self, entry: results.Entry) -> None:
         """Write a result at its severity."""
         fields = {"resource": entry.resource, "name": entry.name, "error": entry.error}
-        kept: dict[str, str | int] = {key: value for key, value in fields.items() if value}
+        kept: dict[str, str | int] = {**entry.fields, **{key: value for key, value in fields.items() if value}}
         if entry.namespace is not None:
             kept["namespace"] = entry.namespace
         self._line(entry.severity, entry.message, kept)

@@ -11,6 +11,8 @@ from pinnace.kube.client import Client
 from pinnace.kube.discovery import ApiResource, SkippedKind, discover
 from pinnace.velero import includes_excludes, validation
 from pinnace.velero.backup import Backup, BackupSpec
+from pinnace.velero.hook_spec import resource_hooks
+from pinnace.velero.hooks import ResourceHooks
 from pinnace.velero.includes_excludes import NamespaceSelection, ResourceFilter
 from pinnace.velero.label import EXCLUDE_FROM_BACKUP_LABEL
 from pinnace.velero.results import Results
@@ -52,6 +54,8 @@ class Prepared:
     """Every kind that can be backed up, by group resource."""
 
     resource_filter: ResourceFilter
+    resource_hooks: tuple[ResourceHooks, ...] = ()
+    """The entries of `spec.hooks`, resolved."""
 
     @property
     def item_count(self) -> int:
@@ -121,6 +125,7 @@ def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: R
         plan,
         {resource.group_resource: resource for resource in discovery.resources},
         resource_filter,
+        tuple(entry.resolved(discovery.resolve) for entry in resource_hooks(spec.others.get("hooks"))),
     )
 
 

@@ -20,7 +20,10 @@ from pinnace.collect.collected_list import CollectedList
 from pinnace.collect.item_collector import ItemCollector
 from pinnace.engine import Archive
 from pinnace.errors import AttemptLostError, BackupExistsError, ValidationFailedError
+from pinnace.hooks.allowed import AllowedHooks
+from pinnace.hooks.runner import HookRunner
 from pinnace.kube.client import Client
+from pinnace.kube.exec import execute
 from pinnace.store.backup_store import BackupStore, Leftovers
 from pinnace.velero import validation
 from pinnace.velero.backup import Backup
@@ -39,6 +42,7 @@ class RunOptions:
     """How to run; `client_page_size` None adapts pages, 0 is unpaged; `level` is the engine's compression.
 
     `log_level` is that of the log object: debug, info, warning or error; at debug it has a line for each item.
+    `hooks` says which hooks may be run; others are errors.
     With `leaves_log` a run that fails leaves its log, which is then all that its user can read.
     """
 
@@ -48,6 +52,7 @@ class RunOptions:
     threads: int = 2
     log_level: str = "info"
     leaves_log: bool = False
+    hooks: AllowedHooks = AllowedHooks.ANNOTATIONS
 
 
 def run(
@@ -101,14 +106,18 @@ def make(
             sink = stack.enter_context(ArchiveSink(archive, store, observer=observer or Observer(), log=log))
             prepared = prepare(client, backup, options=options, results=results, log=log)
             sink.expect(prepared)
+            hooks = HookRunner(
+                functools.partial(execute, client), resource_hooks=prepared.resource_hooks, allowed=options.hooks
+            )
             held = stack.enter_context(
-                held_items(prepared, backup=backup, client=client, sink=sink, results=results, log=log)
+                held_items(prepared, backup=backup, client=client, sink=sink, results=results, log=log, hooks=hooks)
             )
             lists = tuple(
                 _collect(prepared, client=client, sink=sink, held=held, options=options, results=results, log=log)
             )
             digest = sink.finish()
             attempt.check()
+            backup = backup.with_status(others={**backup.status.others, "hookStatus": hooks.status})
             return commit(
                 backup, digest, prepared, lists, results=results, log=log, store=store, clock=clock, sink=sink
             )

@@ -1,8 +1,9 @@
-"""In the place of hooks: a pod that asks for what is not done is stored, and each request is an error."""
+"""In the place of volumes: a pod that asks for a backup of its files is stored, and each request is an error."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from pinnace.backup.item_stations import HookPhase
+from pinnace.actions.protocol import ResourceIdentifier
 from pinnace.backup.log import VeleroLog
 from pinnace.engine import NOTHING_HELD, Hold
 from pinnace.velero.pod_annotations import UNMET_REQUESTS
@@ -14,7 +15,7 @@ _ENDED = ("Succeeded", "Failed")
 
 
 class UnmetRequests:
-    """An ItemHooks that runs nothing."""
+    """An ItemVolumes that takes nothing."""
 
     def hold(self, group_resource: str) -> Hold:
         """Pods with one of the annotations."""
@@ -22,10 +23,10 @@ class UnmetRequests:
             return NOTHING_HELD
         return Hold(paths=frozenset(("metadata", "annotations", annotation) for annotation in UNMET_REQUESTS))
 
-    def run(self, phase: HookPhase, item: dict[str, Any], *, results: Results, log: VeleroLog) -> bool:
-        """Say once what is not done; an annotation without a text asks for nothing, nor does a pod that has ended."""
+    def back_up(self, group_resource: str, item: dict[str, Any], *, results: Results, log: VeleroLog) -> bool:
+        """Say what is not done; an annotation without a text asks for nothing, nor does a pod that has ended."""
         del log
-        if phase == "post" or item.get("kind") != "Pod" or (item.get("status") or {}).get("phase") in _ENDED:
+        if group_resource != "pods" or (item.get("status") or {}).get("phase") in _ENDED:
             return True
         metadata = item["metadata"]
         annotations = metadata.get("annotations") or {}
@@ -35,3 +36,6 @@ class UnmetRequests:
                     sentence, namespace=metadata.get("namespace", ""), resource="pods", name=metadata["name"]
                 )
         return True
+
+    def finish(self, back_up: Callable[[Sequence[ResourceIdentifier]], None]) -> None:
+        """Nothing to wait for."""

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from pinnace.cli.options import CLUSTER, OUTPUT, LogFormatOption, LogLevel, LogLevelOption, Name, configure
+from pinnace.hooks.allowed import AllowedHooks
 
 __all__ = ["job"]
 
@@ -29,6 +30,10 @@ def job(
             help="fast: the list sets the pace; small: the smallest archive.",
         ),
     ] = "default",
+    hooks: Annotated[
+        AllowedHooks,
+        typer.Option(envvar="PINNACE_HOOKS", rich_help_panel=CLUSTER, help="Which hooks may be run in pods."),
+    ] = AllowedHooks.OFF,
     termination_log: Annotated[
         Path, typer.Option(rich_help_panel=OUTPUT, help="The container's terminationMessagePath.")
     ] = Path("/dev/termination-log"),
@@ -54,6 +59,6 @@ def job(
             attempt_id=attempt_id,
             termination_log=termination_log,
         ),
-        options=RunOptions(level=compression, log_level=settings.stored_log_level, leaves_log=True),
+        options=RunOptions(level=compression, log_level=settings.stored_log_level, leaves_log=True, hooks=hooks),
     )
     raise typer.Exit(process.run())

@@ -38,6 +38,7 @@ from pinnace.cli.options import (
     configure,
 )
 from pinnace.cli.output import Output, print_rows, show
+from pinnace.hooks.allowed import AllowedHooks
 
 if TYPE_CHECKING:
     from pinnace.backup.run import Outcome
@@ -75,6 +76,14 @@ def run(
             help="Items a page, as 500; 0 is unpaged. Without it pages adapt to their cost.",
         ),
     ] = None,
+    hooks: Annotated[
+        AllowedHooks,
+        typer.Option(
+            rich_help_panel=CLUSTER,
+            help="Commands to run in pods before and after: those of pods' annotations and spec.hooks, of spec.hooks, "
+            "or none. One that may not be run is an error.",
+        ),
+    ] = AllowedHooks.ANNOTATIONS,
     compression: Annotated[
         Literal["fast", "default", "small"],
         typer.Option(rich_help_panel=OUTPUT, help="fast: the list sets the pace; small: the smallest archive."),
@@ -113,6 +122,7 @@ def run(
                 client_page_size=client_page_size,
                 level=compression,
                 log_level=settings.stored_log_level,
+                hooks=hooks,
             ),
             observer=display,
         )

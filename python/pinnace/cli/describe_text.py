@@ -140,6 +140,10 @@ def _items(description: Description) -> Iterator[str]:
     if description.manifest is not None:
         yield f"Consistency:                  {_consistency(description.manifest.document)}"
     yield ""
+    if hooks := description.backup["status"].get("hookStatus"):
+        yield f"HooksAttempted:  {hooks.get('hooksAttempted', 0)}"
+        yield f"HooksFailed:     {hooks.get('hooksFailed', 0)}"
+        yield ""
 
 
 def _consistency(manifest: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from pinnace.cli.options import LogFormatOption, LogLevel, LogLevelOption, configure
+from pinnace.hooks.allowed import AllowedHooks
 
 __all__ = ["dispatcher"]
 
@@ -30,6 +31,15 @@ def dispatcher(
         Literal["fast", "default", "small"], typer.Option(help="How hard Jobs compress, as of `pinnace backup run`.")
     ] = "default",
     job_service_account: Annotated[str, typer.Option(help="The service account of the Jobs.")] = "pinnace-backup",
+    hooks: Annotated[
+        AllowedHooks,
+        typer.Option(
+            envvar="PINNACE_HOOKS", help="Hooks that Jobs run: also of pods' annotations, of spec.hooks, none."
+        ),
+    ] = AllowedHooks.SPEC,
+    hooks_service_account: Annotated[
+        str, typer.Option(help="The service account of Jobs that may run hooks.")
+    ] = "pinnace-backup-hooks",
     leader_election: Annotated[
         bool, typer.Option("--leader-election/--no-leader-election", help="Off only where one replica can ever run.")
     ] = True,
@@ -65,6 +75,8 @@ def dispatcher(
             memory=job_memory,
             compression=job_compression,
             service_account=job_service_account,
+            hooks=hooks,
+            hooks_service_account=hooks_service_account,
         ),
         identity=identity or socket.gethostname(),
         concurrent_backups=concurrent_backups,

@@ -10,6 +10,7 @@ import typer
 
 from pinnace.cli.output import Output, show
 from pinnace.errors import UsageError
+from pinnace.hooks.allowed import AllowedHooks
 from pinnace.install.crds import Existing
 from pinnace.install.options import DEFAULT_NAMESPACE, InstallOptions, read_location
 
@@ -33,6 +34,10 @@ def install(
     service_account_annotations: Pairs = None,
     namespace: Annotated[str, typer.Option(help="Where the dispatcher, Backups and Jobs live.")] = DEFAULT_NAMESPACE,
     image: Annotated[str, typer.Option(help="Image of the dispatcher and the Jobs; this version's if not given.")] = "",
+    hooks: Annotated[
+        AllowedHooks,
+        typer.Option(help="Hooks that backups run: of pods' annotations too, of spec.hooks only, none."),
+    ] = AllowedHooks.SPEC,
     crds_only: Annotated[bool, typer.Option("--crds-only", help="Only the kinds of velero.io.")] = False,
     crds: Annotated[Existing, typer.Option(help="What to do with kinds that Velero has installed.")] = Existing.KEEP,
     force_conflicts: Annotated[
@@ -51,7 +56,7 @@ def install(
         config=_pairs(location_config, flag="--location-config"),
     )  # fmt: skip
     options = InstallOptions(
-        namespace=namespace, image=image, location=location, crds_only=crds_only,
+        namespace=namespace, image=image, location=location, crds_only=crds_only, hooks=hooks,
         service_account_annotations=_pairs(service_account_annotations, flag="--service-account-annotations"),
     )  # fmt: skip
     if dry_run:

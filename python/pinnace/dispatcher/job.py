@@ -7,6 +7,7 @@ from typing import Any
 
 from pinnace.dispatcher.job_overrides import JobOverrides
 from pinnace.dispatcher.termination import CONTAINER_NAME
+from pinnace.hooks.allowed import AllowedHooks, may_exec
 from pinnace.velero.label import valid_name
 
 __all__ = [
@@ -37,12 +38,17 @@ _HASH_CHARACTERS = 10
 
 @dataclass(frozen=True)
 class JobSettings:
-    """What an operator decides for all Jobs; memory is a constant of the design, so requests equal limits."""
+    """What an operator decides for all Jobs; memory is a constant of the design, so requests equal limits.
+
+    `hooks_service_account` may run commands in pods; only a Job whose Backup may come to run one has it.
+    """
 
     namespace: str
     image: str
     image_pull_policy: str = "IfNotPresent"
     service_account: str = "pinnace-backup"
+    hooks: AllowedHooks = AllowedHooks.SPEC
+    hooks_service_account: str = "pinnace-backup-hooks"
     memory: str = "192Mi"
     cpu: str = "1"
     compression: str = "default"
@@ -112,6 +118,8 @@ def job_manifest(backup: Mapping[str, Any], *, settings: JobSettings, access: St
 
 def rights(backup: Mapping[str, Any], *, settings: JobSettings, job: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     """The Role and RoleBinding that let this Job, and while it lives, patch its own Backup."""
+    # The Job's own, which settings that changed meanwhile would not give again.
+    account = job["spec"]["template"]["spec"]["serviceAccountName"]
     owner = {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -142,7 +150,7 @@ def rights(backup: Mapping[str, Any], *, settings: JobSettings, job: Mapping[str
         "kind": "RoleBinding",
         "metadata": metadata,
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": metadata["name"]},
-        "subjects": [{"kind": "ServiceAccount", "name": settings.service_account, "namespace": settings.namespace}],
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": settings.namespace}],
     }
     return role, binding
 
@@ -187,7 +195,7 @@ def _pod_spec(backup: Mapping[str, Any], *, settings: JobSettings, access: Store
     ]
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
-        "serviceAccountName": settings.service_account,
+        "serviceAccountName": _service_account(backup, settings=settings),
         "terminationGracePeriodSeconds": settings.grace_seconds,
         "enableServiceLinks": False,
         "securityContext": {
@@ -206,6 +214,11 @@ def _pod_spec(backup: Mapping[str, Any], *, settings: JobSettings, access: Store
     return spec
 
 
+def _service_account(backup: Mapping[str, Any], *, settings: JobSettings) -> str:
+    may = may_exec(backup.get("spec") or {}, settings.hooks)
+    return settings.hooks_service_account if may else settings.service_account
+
+
 def _container(backup: Mapping[str, Any], *, settings: JobSettings, access: StoreAccess) -> dict[str, Any]:
     overrides = settings.overrides
     mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the mount of an emptyDir, not a shared folder
@@ -221,6 +234,7 @@ def _container(backup: Mapping[str, Any], *, settings: JobSettings, access: Stor
             {"name": "PINNACE_BACKUP_UID", "value": str(backup["metadata"]["uid"])},
             {"name": "PINNACE_ATTEMPT_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
             {"name": "PINNACE_COMPRESSION", "value": settings.compression},
+            {"name": "PINNACE_HOOKS", "value": settings.hooks.value},
             *overrides.env,
         ],
         "resources": _resources(settings),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pinnace.errors import UsageError
+from pinnace.hooks.allowed import AllowedHooks
 
 __all__ = ["DEFAULT_NAMESPACE", "InstallOptions", "Location", "read_location"]
 
@@ -32,10 +33,12 @@ class InstallOptions:
     location: Location | None = None
     service_account_annotations: Mapping[str, str] = field(default_factory=dict)
     crds_only: bool = False
+    hooks: AllowedHooks = AllowedHooks.SPEC
 
     def __post_init__(self) -> None:
         """Refuse what would have no effect."""
-        if self.crds_only and (self.location or self.image or self.service_account_annotations):
+        is_default = self.hooks is AllowedHooks.SPEC
+        if self.crds_only and (self.location or self.image or self.service_account_annotations or not is_default):
             raise UsageError("--crds-only: nothing but the kinds is applied; leave out the flags of the rest")
 
 

@@ -1,14 +1,19 @@
 """Turns options into manifests: pure, and the same for the same options."""
 
 from base64 import b64encode
+from collections.abc import Mapping
 
+from pinnace.hooks.allowed import AllowedHooks
 from pinnace.install import manifests
 from pinnace.install.manifests import Manifest
 from pinnace.install.options import DEFAULT_NAMESPACE, InstallOptions, Location
 
-__all__ = ["LOCATION_NAME", "render"]
+__all__ = ["LOCATION_NAME", "obsolete", "render"]
 
 LOCATION_NAME = "default"
+_HOOKS_NAME = "pinnace-backup-hooks"
+"""The account that may run commands in pods, and everything that gives it rights."""
+
 _PART_OF = {"app.kubernetes.io/part-of": "pinnace"}
 _SECRET_NAME = "cloud-credentials"  # noqa: S105  # the name that Velero gives it
 _SECRET_KEY = "cloud"  # noqa: S105
@@ -18,8 +23,25 @@ def render(options: InstallOptions) -> list[Manifest]:
     """Every document in the order in which it is applied: namespace, kinds, rights, dispatcher, location."""
     if options.crds_only:
         return manifests.crds()
-    namespace, *rest = (_filled_in(document, options=options) for document in manifests.base())
+    wanted = (document for document in manifests.base() if _is_wanted(document, options=options))
+    namespace, *rest = (_filled_in(document, options=options) for document in wanted)
     return [namespace, *manifests.crds(), *rest, *_location(options.location, namespace=options.namespace)]
+
+
+def obsolete(options: InstallOptions) -> list[Manifest]:
+    """What an earlier installation may have made that these options are without; it is deleted.
+
+    Not the ClusterRole, which another namespace's installation may use, and which gives nothing to anybody by itself.
+    """
+    if options.crds_only:
+        return []
+    unwanted = [document for document in manifests.base() if not _is_wanted(document, options=options)]
+    return [_filled_in(document, options=options) for document in unwanted if document["kind"] != "ClusterRole"]
+
+
+def _is_wanted(document: Manifest, *, options: InstallOptions) -> bool:
+    """Without hooks nothing may run commands in pods, also not an account that nobody uses."""
+    return options.hooks is not AllowedHooks.OFF or document["metadata"]["name"] != _HOOKS_NAME
 
 
 def _filled_in(document: Manifest, *, options: InstallOptions) -> Manifest:
@@ -36,17 +58,22 @@ def _filled_in(document: Manifest, *, options: InstallOptions) -> Manifest:
     if kind == "ServiceAccount" and options.service_account_annotations:
         metadata["annotations"] = dict(options.service_account_annotations)
     if kind == "Deployment":
-        _set_image(document, image=options.image or manifests.default_image())
+        image = options.image or manifests.default_image()
+        _set_image(document, image=image)
+        _set_variables(document, {"PINNACE_JOB_IMAGE": image, "PINNACE_HOOKS": options.hooks.value})
     return document
 
 
 def _set_image(deployment: Manifest, *, image: str) -> None:
-    """Name the image for the dispatcher, and for the Jobs that it makes."""
     [container] = deployment["spec"]["template"]["spec"]["containers"]
     container["image"] = image
+
+
+def _set_variables(deployment: Manifest, values: Mapping[str, str]) -> None:
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
     for variable in container["env"]:
-        if variable["name"] == "PINNACE_JOB_IMAGE":
-            variable["value"] = image
+        if variable["name"] in values:
+            variable["value"] = values[variable["name"]]
 
 
 def _location(location: Location | None, *, namespace: str) -> list[Manifest]:

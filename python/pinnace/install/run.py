@@ -8,7 +8,7 @@ from pinnace.errors import InstallError, KubeError
 from pinnace.install.crds import Existing, kept_because
 from pinnace.install.manifests import Manifest
 from pinnace.install.options import InstallOptions
-from pinnace.install.render import render
+from pinnace.install.render import obsolete, render
 from pinnace.kube.apply import Applier
 from pinnace.kube.client import Client
 
@@ -20,14 +20,14 @@ _ESTABLISHED_SECONDS = 30.0
 
 _POLL_SECONDS = 0.2
 _FIXES = {
-    403: "installing needs get, create and patch on it; log in as an administrator of the cluster, or give --context",
+    403: "installing needs get, create, patch and delete; log in as an administrator of the cluster, or give --context",
     409: "--force-conflicts takes these fields over",
 }
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one document: `created`, `configured`, `unchanged` or `kept`."""
+    """What became of one document: `created`, `configured`, `unchanged`, `kept` or `deleted`."""
 
     kind: str
     name: str
@@ -62,6 +62,9 @@ def _install(applier: Applier, options: InstallOptions, *, existing: Existing, f
         if document["kind"] == "BackupStorageLocation":
             _wait_until_served(applier, document)
         yield _outcome(document, applier.apply(document, force=force))
+    for document in obsolete(options):
+        if applier.delete(document):
+            yield _outcome(document, "deleted")
 
 
 def _crd(applier: Applier, document: Manifest, *, existing: Existing) -> Outcome:

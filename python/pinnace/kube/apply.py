@@ -56,6 +56,16 @@ class Applier:
             raise
         return found
 
+    def delete(self, document: Mapping[str, Any]) -> bool:
+        """Delete what is under the document's kind and name; False where there is nothing."""
+        try:
+            self._client.send("DELETE", self._path(document))
+        except KubeError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
     def is_served(self, document: Mapping[str, Any]) -> bool:
         """Tell whether the server knows the document's kind."""
         return self._resource(document) is not None

@@ -3,7 +3,7 @@
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -153,9 +153,9 @@ class Client:
 
         `call` is what another thread may hang up.
         """
-        return self._renewing(lambda api_client: self._ask(api_client, path, query, accept=accept, call=call or Call()))
+        return self.renewing(lambda api_client: self._ask(api_client, path, query, accept=accept, call=call or Call()))
 
-    def _renewing(self, ask: Callable[["ApiClient"], Answer]) -> Answer:
+    def renewing(self, ask: Callable[["ApiClient"], Answer]) -> Answer:
         """Ask, and once more with credentials read anew if the server calls them expired."""
         api_client = self._api_client
         try:
@@ -187,7 +187,7 @@ class Client:
         content_type: str = "application/json",
     ) -> Any:
         """Create, change or delete one object and parse the answer; KubeError for any status but 200, 201 and 202."""
-        return self._renewing(
+        return self.renewing(
             lambda api_client: self._send(
                 api_client, method, path, body=body, query=query or {}, content_type=content_type
             )
@@ -234,16 +234,9 @@ class Client:
         body: Any = None,
         call: Call | None = None,
     ) -> urllib3.BaseHTTPResponse:
-        # One thread at a time: getting a token may read a file or run a plugin.
-        with self._lock, credentials.credentials_failures_raise():
-            method, url, sent_headers, sent_body, *_ = api_client.param_serialize(
-                method,
-                path,
-                query_params=list(query.items()),
-                header_params=dict(headers),
-                body=body,
-                auth_settings=["BearerToken"],
-            )
+        url, sent_headers, sent_body = self.serialized(
+            api_client, method, path, query=list(query.items()), headers=headers, body=body
+        )
         timeouts = (_CONNECT_TIMEOUT_SECONDS, _READ_TIMEOUT_SECONDS)
         try:
             with (call or Call()).in_this_thread():
@@ -256,6 +249,29 @@ class Client:
             with self._lock:
                 self._throttled_count += 1
         return answer
+
+    def serialized(
+        self,
+        api_client: "ApiClient",
+        method: str,
+        path: str,
+        *,
+        query: Sequence[tuple[str, str]],
+        headers: Mapping[str, str],
+        body: Any = None,
+    ) -> tuple[str, dict[str, str], Any]:
+        """Give URL, headers with the credentials, and body of a request; also for one that goes another way."""
+        # One thread at a time: getting a token may read a file or run a plugin.
+        with self._lock, credentials.credentials_failures_raise():
+            _, url, sent_headers, sent_body, *_ = api_client.param_serialize(
+                method,
+                path,
+                query_params=list(query),
+                header_params=dict(headers),
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+        return url, sent_headers, sent_body
 
     def _renewed(self, refused: "ApiClient") -> "ApiClient":
         """Replace the client that was refused, unless another thread did so already."""

@@ -11,7 +11,7 @@ import urllib3
 
 from pinnace.errors import KubeError, ServerUnreachableError
 
-__all__ = ["no_answer", "refusal", "retry_after_seconds"]
+__all__ = ["no_answer", "read_status", "refusal", "retry_after_seconds"]
 
 _STATUS_BYTES = 1 << 20
 """As much of a refusal's body as is read; a Status is far smaller."""
@@ -28,7 +28,7 @@ def refusal(answer: urllib3.BaseHTTPResponse, *, request: str) -> KubeError:
         body = b""
     finally:
         answer.close()
-    status = _status(body)
+    status = read_status(body)
     error = KubeError(
         request=request,
         status=answer.status,
@@ -81,7 +81,8 @@ def _fix(status: int, *, details: Mapping[str, Any]) -> str:
     return f"grant get,list on {what} to the user or service account that backs up"
 
 
-def _status(body: bytes) -> Mapping[str, Any]:
+def read_status(body: bytes) -> Mapping[str, Any]:
+    """Read a Status (`message`, `reason`, `details` ...); empty where the body is no JSON document."""
     try:
         return _mapping(orjson.loads(body))
     except orjson.JSONDecodeError:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pinnace.errors import UsageError
 from pinnace.velero.duration import format_duration, parse_duration
+from pinnace.velero.hook_spec import check_known_fields
 
 __all__ = ["Backup", "BackupSpec", "BackupStatus"]
 
@@ -44,7 +45,6 @@ _NOT_YET = {
     "resourcePolicy": "resource policies",
     "uploaderConfig": "file-system backups of volumes",
     "snapshotVolumes": "volume snapshots",
-    "hooks": "hooks",
 }
 """Fields that ask for what is not there yet; a Backup that sets one is refused, never thinned out silently."""
 
@@ -78,6 +78,8 @@ class BackupSpec:
         """
         if strict and (unknown := sorted(set(document) - _KNOWN)):
             raise UsageError(f"spec.{unknown[0]}: no such field of a Backup; known are {', '.join(sorted(_KNOWN))}")
+        if strict:
+            check_known_fields(document.get("hooks"))
         lists = {ours: _strings(document, name) for ours, name in _NAMES.items()}
         ordered = _typed(document, "orderedResources", Mapping, "a mapping of a plural to names is wanted") or {}
         taken = {*_NAMES.values(), "includeClusterResources", "labelSelector", "orLabelSelectors", "orderedResources"}

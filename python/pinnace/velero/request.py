@@ -17,7 +17,7 @@ from pinnace.velero.label import EXCLUDE_FROM_BACKUP_LABEL, STORAGE_LOCATION_LAB
 from pinnace.velero.locations import Document, Unreadable, choose_location, choose_snapshot_locations
 from pinnace.velero.server_defaults import ServerDefaults, cluster_annotations, default_filters, default_spec
 from pinnace.velero.timestamps import timestamp
-from pinnace.velero.validation import filter_errors
+from pinnace.velero.validation import filter_errors, other_errors
 
 __all__ = ["PreparedRequest", "prepare_backup_request"]
 
@@ -72,7 +72,7 @@ def prepare_backup_request(
         spec, filters = _completed(spec, server_defaults, labelled=labelled)
         ttl_seconds = filters.ttl_seconds
         refused = list(filter_errors(filters))
-        errors.extend((*refused, *filters.unsupported()))
+        errors.extend((*refused, *other_errors(filters)))
         spec = _with_filters(spec, filters, namespaces, labelled=labelled, is_refused=bool(refused))
     except UsageError as error:
         errors.append(str(error))

@@ -1,8 +1,8 @@
 """Errors and warnings of a run as data: log lines, counts, status and `<B>-results.gz` are all written from here."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = ["Entry", "Results"]
@@ -16,7 +16,7 @@ _ALL_ENTRIES = 10_000
 
 @dataclass(frozen=True)
 class Entry:
-    """One result; `namespace` None is Velero's own part, "" the cluster-scoped one."""
+    """One result; `namespace` None is Velero's own part, "" the cluster-scoped one; `fields` are for the log alone."""
 
     severity: str
     message: str
@@ -24,6 +24,7 @@ class Entry:
     resource: str = ""
     name: str = ""
     error: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -43,10 +44,17 @@ class Results:
         self._counts: Counter[str] = Counter()
 
     def add_error(
-        self, message: str, *, namespace: str | None = None, resource: str = "", name: str = "", error: str = ""
+        self,
+        message: str,
+        *,
+        namespace: str | None = None,
+        resource: str = "",
+        name: str = "",
+        error: str = "",
+        fields: Mapping[str, str] | None = None,
     ) -> None:
-        """Record what makes the backup PartiallyFailed."""
-        self._add(Entry("error", message, namespace, resource, name, error))
+        """Record what makes the backup PartiallyFailed; `fields` are added to its log line."""
+        self._add(Entry("error", message, namespace, resource, name, error, fields or {}))
 
     def add_warning(
         self, message: str, *, namespace: str | None = None, resource: str = "", name: str = "", error: str = ""

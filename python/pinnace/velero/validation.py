@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from pinnace.velero.backup import Backup, BackupSpec
+from pinnace.velero.hook_spec import hook_errors
 from pinnace.velero.label_selectors import selector_errors
 
-__all__ = ["filter_errors", "validate"]
+__all__ = ["filter_errors", "other_errors", "validate"]
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NAME_CHARACTERS = 253
@@ -28,7 +29,13 @@ _ONLY_STAR = "must either contain '*' only, or a non-empty list of items"
 
 def validate(backup: Backup) -> tuple[str, ...]:
     """Everything that Velero would refuse, in its words, and what this version can't do."""
-    return (*_name_errors(backup.name), *filter_errors(backup.spec), *backup.spec.unsupported())
+    return (*_name_errors(backup.name), *filter_errors(backup.spec), *other_errors(backup.spec))
+
+
+def other_errors(spec: BackupSpec) -> Iterator[str]:
+    """Say what else keeps a Backup from being made: hooks that can't be read, and what this version can't do."""
+    yield from hook_errors(spec.others.get("hooks"))
+    yield from spec.unsupported()
 
 
 def filter_errors(spec: BackupSpec, *, exclude_labelled: Sequence[str] = ()) -> Iterator[str]:

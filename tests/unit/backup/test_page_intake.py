@@ -12,7 +12,6 @@ from pinnace.velero.results import Entry, Results
 from unit.backup.small_backup import CONFIG_MAPS, page_of, write_backup
 
 PODS = ApiResource(group="", version="v1", kind="Pod", plural="pods", namespaced=True)
-_POST = "post.hook.backup.velero.io/command"
 _VOLUMES = "backup.velero.io/backup-volumes"
 
 
@@ -27,21 +26,20 @@ def recorded(folder: Path, *items: dict[str, Any], resource: ApiResource = PODS)
 
 
 def test_a_pod_is_named_once_for_each_request_that_is_not_met_and_is_archived(tmp_path: Path) -> None:
-    asking = annotated("db-0", **{_POST: "sync", _VOLUMES: "data", "backup.velero.io/backup-volumes-excludes": "tmp"})
+    asking = annotated("db-0", **{_VOLUMES: "data", "backup.velero.io/backup-volumes-excludes": "tmp"})
     found = recorded(tmp_path, annotated("web", **{"backup.velero.io/backup-volumes-excludes": "tmp"}), asking)
-    errors = [Entry("error", UNMET_REQUESTS[key], "ns", "pods", "db-0") for key in (_POST, _VOLUMES)]
-    assert found == (errors, 2)
+    assert found == ([Entry("error", UNMET_REQUESTS[_VOLUMES], "ns", "pods", "db-0")], 1)
 
 
 def test_such_a_backup_is_partially_failed_and_says_so_in_its_results_and_log(tmp_path: Path) -> None:
-    body = page_of(annotated("db-0", **{_POST: "sync"}), kind="Pod")
+    body = page_of(annotated("db-0", **{_VOLUMES: "data"}), kind="Pod")
     store = write_backup(tmp_path, pages=[(PODS, body)])
     described = describe(store)
     assert described.backup["status"]["phase"] == "PartiallyFailed"
     assert described.kind_counts == {"v1/Pod": 1}
-    text = f" resource: /pods name: /db-0 message: /{UNMET_REQUESTS[_POST]}"
+    text = f" resource: /pods name: /db-0 message: /{UNMET_REQUESTS[_VOLUMES]}"
     assert described.results == (StoredResult("error", place="namespaces", namespace="ns", text=text),)
-    line = f'level=error msg="{UNMET_REQUESTS[_POST]}"'
+    line = f'level=error msg="{UNMET_REQUESTS[_VOLUMES]}"'
     assert line in gzip.decompress(store.read(store.keys.log)).decode()
 
 
@@ -54,7 +52,7 @@ def test_pods_beyond_the_first_hundred_are_counted(tmp_path: Path) -> None:
 
 
 def test_only_pods_ask_by_annotation(tmp_path: Path) -> None:
-    asking = annotated("settings", **{_POST: "sync", _VOLUMES: "data"})
+    asking = annotated("settings", **{_VOLUMES: "data"})
     assert recorded(tmp_path, asking, resource=CONFIG_MAPS) == ([], 0)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pinnace.backup.description import Description, describe, listed_items
 from pinnace.cli.describe_text import description_lines
@@ -143,7 +144,8 @@ def test_details_add_every_name_and_how_each_list_went(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_said() -> None:
-    status = {"errors": 2, "phase": "Failed", "failureReason": "r", "validationErrors": ["v"]}
+    status: dict[str, Any] = {"errors": 2, "phase": "Failed", "failureReason": "r", "validationErrors": ["v"]}
+    status["hookStatus"] = {"hooksAttempted": 3}
     spec = {
         "orLabelSelectors": [{"matchLabels": {"a": "1"}}, {"matchLabels": {"b": "2"}}],
         "orderedResources": {"pods": "a"},
@@ -154,7 +156,7 @@ def test_what_is_missing_is_said() -> None:
     for line in (
         "Failure reason:  r", "Validation errors:", "  v", "Errors:    2 (there are no results to read)",
         "Or label selector:  a=1 or b=2", "Ordered resources:  pods=a", "Archive:                      <not there>",
-        "Resource List:  <not there>", "Started:     <nil>",
+        "Resource List:  <not there>", "Started:     <nil>", "HooksAttempted:  3", "HooksFailed:     0",
     ):  # fmt: skip
         assert line in text.splitlines()
 

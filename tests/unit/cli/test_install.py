@@ -31,7 +31,7 @@ def test_dry_run_prints_the_manifests_as_yaml_documents_or_as_one_json_list(tmp_
 
 def test_pairs_are_separated_by_commas_or_repeated() -> None:
     annotations = ["--service-account-annotations=a/b=c,d=e", "--service-account-annotations=f=g=h"]
-    [account, _] = [d for d in yaml.safe_load_all(printed(*annotations)) if d["kind"] == "ServiceAccount"]
+    [account, *_] = [d for d in yaml.safe_load_all(printed(*annotations)) if d["kind"] == "ServiceAccount"]
     assert account["metadata"]["annotations"] == {"a/b": "c", "d": "e", "f": "g=h"}
 
 

@@ -1,5 +1,6 @@
 """A Backup and the settings in, one manifest out: the same for the same Backup, and never with more than it needs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ from hypothesis import strategies as st
 
 from pinnace.dispatcher.job import EXIT_ANOTHER_ATTEMPT, JobSettings, StoreAccess, job_manifest, job_name, rights
 from pinnace.dispatcher.job_overrides import JobOverrides
+from pinnace.hooks.allowed import AllowedHooks
 
 _UID = "5d9f6d0e-0b6e-4d0c-8a51-5f0a0a2f1c11"
 _BACKUP: dict[str, Any] = {"metadata": {"name": "nightly", "namespace": "velero", "uid": _UID}, "spec": {}}
 _SETTINGS = JobSettings(namespace="velero", image="registry.example/pinnace:1")
 _ACCESS = StoreAccess(secret_name="cloud-credentials", secret_key="cloud")
+_HOOKS = {"resources": [{"name": "h", "post": [{"exec": {"command": ["sync"]}}]}]}
 _MANIFEST: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("job.yaml").read_text())
 
 
@@ -60,6 +63,34 @@ def test_every_setting_has_its_place() -> None:
     container["env"][3]["value"] = "fast"
     container["resources"] = {"requests": {"memory": "1Gi", "cpu": "2"}, "limits": {"memory": "1Gi", "cpu": "2"}}
     assert job_manifest(_BACKUP, settings=settings, access=_ACCESS) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "accounts"),
+    [
+        ({}, ("hooks", "plain", "plain")),
+        ({"hooks": {}}, ("hooks", "plain", "plain")),
+        ({"hooks": {"resources": [{"name": "h"}]}}, ("hooks", "plain", "plain")),
+        ({"hooks": _HOOKS}, ("hooks", "hooks", "plain")),
+        ({"hooks": _HOOKS, "excludedResources": ["po"]}, ("plain", "plain", "plain")),
+        ({"hooks": _HOOKS, "includedResources": ["secrets", "Pod"]}, ("hooks", "hooks", "plain")),
+        ({"hooks": _HOOKS, "includedResources": ["secrets"]}, ("plain", "plain", "plain")),
+        ({"includedNamespaceScopedResources": ["p*"]}, ("hooks", "plain", "plain")),
+        ({"excludedNamespaceScopedResources": ["*"]}, ("plain", "plain", "plain")),
+    ],
+)
+def test_only_a_job_that_may_come_to_run_hooks_has_the_account_for_it(
+    spec: dict[str, Any], accounts: tuple[str, ...]
+) -> None:
+    settings = JobSettings("velero", "i", service_account="plain", hooks_service_account="hooks")
+    made = []
+    for allowed in (AllowedHooks.ANNOTATIONS, AllowedHooks.SPEC, AllowedHooks.OFF):
+        backup = {**_BACKUP, "spec": spec}
+        job = job_manifest(backup, settings=replace(settings, hooks=allowed), access=StoreAccess())
+        pod = job["spec"]["template"]["spec"]
+        assert {"name": "PINNACE_HOOKS", "value": allowed.value} in pod["containers"][0]["env"]
+        made.append(pod["serviceAccountName"])
+    assert tuple(made) == accounts
 
 
 def test_overrides_are_merged_and_never_replace_what_finds_the_job() -> None:
@@ -166,7 +197,10 @@ def test_a_long_backup_name_is_shortened_in_the_label_as_velero_does_and_whole_i
 
 
 def test_the_rights_are_one_backup_and_go_with_the_job() -> None:
-    job = {"metadata": {"name": "nightly-384d664d29", "uid": "job-uid"}}
+    job = {
+        "metadata": {"name": "nightly-384d664d29", "uid": "job-uid"},
+        "spec": {"template": {"spec": {"serviceAccountName": "of-the-job"}}},
+    }
     metadata = {
         "name": "pinnace-nightly-384d664d29",
         "namespace": "velero",
@@ -196,6 +230,6 @@ def test_the_rights_are_one_backup_and_go_with_the_job() -> None:
                 "kind": "Role",
                 "name": "pinnace-nightly-384d664d29",
             },
-            "subjects": [{"kind": "ServiceAccount", "name": "pinnace-backup", "namespace": "velero"}],
+            "subjects": [{"kind": "ServiceAccount", "name": "of-the-job", "namespace": "velero"}],
         },
     )

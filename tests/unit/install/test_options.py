@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pinnace.errors import UsageError
+from pinnace.hooks.allowed import AllowedHooks
 from pinnace.install.options import InstallOptions, Location, read_location
 
 _NONE: dict[str, Any] = {
@@ -64,7 +65,13 @@ def test_credentials_are_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"location": Location("b")}, {"image": "i"}, {"service_account_annotations": {"a": "b"}}]
+    "options",
+    [
+        {"location": Location("b")},
+        {"image": "i"},
+        {"service_account_annotations": {"a": "b"}},
+        {"hooks": AllowedHooks.OFF},
+    ],
 )
 def test_only_the_kinds_means_nothing_else(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="--crds-only: nothing but the kinds is applied"):

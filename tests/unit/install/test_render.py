@@ -5,12 +5,14 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from pinnace.cluster import kubectl
+from pinnace.hooks.allowed import AllowedHooks
 from pinnace.install import manifests
 from pinnace.install.options import InstallOptions, Location
-from pinnace.install.render import render
+from pinnace.install.render import obsolete, render
 
 _K8S = Path(__file__).parents[3] / "k8s"
 
@@ -24,13 +26,41 @@ def without_kinds(options: InstallOptions) -> dict[tuple[str, str, str], dict[st
     return {identity(d): d for d in render(options) if d["kind"] != "CustomResourceDefinition"}
 
 
+def built(folder: Path) -> dict[tuple[str, str, str], dict[str, Any]]:
+    documents = yaml.safe_load_all(kubectl.run("kustomize", str(folder), kubeconfig=Path(os.devnull)))
+    return {identity(document): document for document in documents}
+
+
 def test_without_options_it_is_what_kustomize_builds() -> None:
-    built = {
-        identity(document): document
-        for folder in ("crds", "base")
-        for document in yaml.safe_load_all(kubectl.run("kustomize", str(_K8S / folder), kubeconfig=Path(os.devnull)))
-    }
-    assert {identity(document): document for document in render(InstallOptions())} == built
+    expected = built(_K8S / "crds") | built(_K8S / "base")
+    assert {identity(document): document for document in render(InstallOptions())} == expected
+
+
+@pytest.mark.parametrize("hooks", [AllowedHooks.ANNOTATIONS, AllowedHooks.OFF])
+def test_with_other_hooks_it_is_what_kustomize_builds_with_that_component(hooks: AllowedHooks, tmp_path: Path) -> None:
+    (tmp_path / "k8s").symlink_to(_K8S)
+    overlay = {"resources": ["k8s/base"], "components": [f"k8s/components/hooks-{hooks}"]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    expected, rendered = built(tmp_path), without_kinds(InstallOptions(hooks=hooks))
+    for documents in (expected, rendered):
+        pod = documents["Deployment", "velero", "pinnace-dispatcher"]["spec"]["template"]["spec"]
+        pod["containers"][0]["env"].sort(key=lambda variable: variable["name"])
+    assert rendered == expected
+
+
+def test_without_hooks_there_is_no_account_that_may_run_commands_and_an_earlier_one_goes() -> None:
+    options = InstallOptions(hooks=AllowedHooks.OFF, namespace="other")
+    assert [key for key in without_kinds(options) if "hooks" in key[2]] == []
+    assert [identity(document) for document in obsolete(options)] == [
+        ("ServiceAccount", "other", "pinnace-backup-hooks"),
+        ("ClusterRoleBinding", "", "pinnace-backup-hooks-other"),
+        ("RoleBinding", "other", "pinnace-backup-hooks"),
+    ]
+    assert [obsolete(InstallOptions(hooks=hooks)) for hooks in (AllowedHooks.SPEC, AllowedHooks.ANNOTATIONS)] == [
+        [],
+        [],
+    ]
+    assert obsolete(InstallOptions(crds_only=True)) == []
 
 
 def test_the_namespace_comes_first_and_the_kinds_before_what_is_of_them() -> None:
@@ -51,7 +81,7 @@ def test_another_namespace_is_everywhere_and_its_bindings_are_its_own() -> None:
     names = {kind: sorted(n for k, _, n in other if k == kind) for kind in ("Namespace", "ClusterRoleBinding")}
     assert names == {
         "Namespace": ["other"],
-        "ClusterRoleBinding": ["pinnace-backup-other", "pinnace-dispatcher-other"],
+        "ClusterRoleBinding": ["pinnace-backup-hooks-other", "pinnace-backup-other", "pinnace-dispatcher-other"],
     }
     roles = [("ClusterRole", "", "pinnace-backup"), ("ClusterRole", "", "pinnace-dispatcher")]
     assert [other[role] for role in roles] == [default[role] for role in roles]
@@ -64,11 +94,12 @@ def test_the_image_is_the_dispatchers_and_the_jobs() -> None:
     assert [container["image"], *named] == ["registry.example/pinnace@sha256:1"] * 2
 
 
-def test_annotations_are_on_both_service_accounts() -> None:
+def test_annotations_are_on_all_service_accounts() -> None:
     documents = without_kinds(InstallOptions(service_account_annotations={"a/role": "r"}))
     accounts = [d["metadata"] for (kind, _, _), d in documents.items() if kind == "ServiceAccount"]
     assert {account["name"]: account["annotations"] for account in accounts} == {
         "pinnace-backup": {"a/role": "r"},
+        "pinnace-backup-hooks": {"a/role": "r"},
         "pinnace-dispatcher": {"a/role": "r"},
     }
 

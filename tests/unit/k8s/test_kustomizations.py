@@ -74,11 +74,12 @@ def test_the_dispatchers_pod_is_small_unprivileged_and_sees_no_variables_of_serv
     assert {port["name"]: port["containerPort"] for port in container["ports"]} == {"health": 8081, "monitoring": 8085}
 
 
-def test_a_role_for_workloads_is_on_both_service_accounts() -> None:
+def test_a_role_for_workloads_is_on_all_service_accounts() -> None:
     accounts = [d for d in built(_ROOT / "k8s/examples/s3-workload-identity") if d["kind"] == "ServiceAccount"]
     role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/pinnace"}
     assert {account["metadata"]["name"]: account["metadata"].get("annotations") for account in accounts} == {
         "pinnace-backup": role,
+        "pinnace-backup-hooks": role,
         "pinnace-dispatcher": role,
     }
 

@@ -264,6 +264,14 @@ def test_what_the_cluster_or_the_server_forbids_is_an_error(changes: dict[str, A
     assert sorted(prepared(backup(), **changes).errors) == sorted(errors)
 
 
+def test_hooks_that_can_not_be_read_are_an_error_and_stay_as_they_are() -> None:
+    selector = {"matchExpressions": [{"key": "a", "operator": "In"}]}
+    hooks = {"resources": [{"name": "h", "labelSelector": selector}], "of a newer version": 1}
+    request = prepared(backup(hooks=hooks))
+    assert request.errors == ("spec.hooks.resources[0].labelSelector: a: operator In needs values",)
+    assert request.document["spec"]["hooks"] == hooks
+
+
 @pytest.mark.parametrize(
     ("spec", "error"),
     [

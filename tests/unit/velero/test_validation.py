@@ -1,7 +1,10 @@
 """What Velero 1.18 refuses, in its words; literal, since users search for these sentences."""
 
+from typing import Any
+
 import pytest
 
+from pinnace.errors import UsageError
 from pinnace.velero.backup import Backup, BackupSpec
 from pinnace.velero.validation import filter_errors, validate
 
@@ -167,10 +170,19 @@ def test_a_name_that_the_api_server_would_refuse(name: str) -> None:
         ("resourcePolicy", {"kind": "configmap", "name": "x"}, "resource policies"),
         ("uploaderConfig", {"parallelFilesUpload": 2}, "file-system backups of volumes"),
         ("snapshotVolumes", True, "volume snapshots"),
-        ("hooks", {"resources": [{"name": "x"}]}, "hooks"),
     ],
 )
 def test_what_is_not_there_yet_is_refused_by_its_field(field: str, value: object, what: str) -> None:
     spec = BackupSpec.from_document({field: value}, strict=True)
     assert validate(Backup(name="b", spec=spec)) == (f"spec.{field}: {what} are not there yet; leave it out",)
     assert validate(Backup(name="b", spec=BackupSpec.from_document({field: None}))) == ()
+
+
+def test_hooks_that_can_not_be_read_are_refused_and_others_are_not() -> None:
+    hook: dict[str, Any] = {"name": "h", "pre": [{"exec": {"command": ["sync"]}}]}
+    refused = "spec.hooks.resources[1].pre[0].exec.command: a program and its arguments are wanted"
+    for entries, errors in (([hook], ()), ([hook, {"name": "i", "pre": [{"exec": {}}]}], (refused,))):
+        spec = BackupSpec.from_document({"hooks": {"resources": entries}}, strict=True)
+        assert validate(Backup(name="b", spec=spec)) == errors
+    with pytest.raises(UsageError, match=r"^spec\.hooks\.resource: no such field"):
+        BackupSpec.from_document({"hooks": {"resource": [hook]}}, strict=True)
