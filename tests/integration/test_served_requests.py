@@ -148,7 +148,12 @@ def test_the_server_says_which_it_is(stage: Stage) -> None:
     create(stage, SERVER_STATUS_REQUESTS, "which", called="ServerStatusRequest", spec={})
     status = answered(stage, SERVER_STATUS_REQUESTS, "which")
     assert status["serverVersion"].startswith("v1.18.1+pinnace.")
-    assert status["plugins"] == [{"kind": "ObjectStore", "name": "velero.io/aws"}]
+    assert status["plugins"] == [
+        {"kind": "BackupItemAction", "name": "velero.io/pod"},
+        {"kind": "BackupItemAction", "name": "velero.io/pv"},
+        {"kind": "BackupItemAction", "name": "velero.io/service-account"},
+        {"kind": "ObjectStore", "name": "velero.io/aws"},
+    ]
 
 
 def test_a_backup_is_deleted_when_it_is_asked_for_and_counted(stage: Stage) -> None:

@@ -9,7 +9,7 @@ from pinnace.actions.pvc import ClaimAction
 from pinnace.actions.service_account import ServiceAccountAction
 from pinnace.errors import ActionLoadError, KubeError
 
-__all__ = ["BUILT_IN", "load_actions"]
+__all__ = ["BUILT_IN", "load_actions", "registered_names"]
 
 Factory = Callable[[ActionContext], BackupItemAction]
 
@@ -40,3 +40,9 @@ def load_actions(
                 entry_point=f"{entry_point.name} ({entry_point.value})", reason=repr(error)
             ) from error
     return tuple(sorted(actions, key=lambda action: action.name))
+
+
+def registered_names() -> tuple[str, ...]:
+    """Name the actions without making one: the built-in ones, and those of installed packages by their entry points."""
+    built_in = (str(getattr(factory, "name", factory)) for factory in BUILT_IN)
+    return tuple(sorted((*built_in, *(entry_point.name for entry_point in entry_points(group=ENTRY_POINT_GROUP)))))

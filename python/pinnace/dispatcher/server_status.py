@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from importlib import metadata
 from typing import Any
 
+from pinnace.actions.registry import registered_names
 from pinnace.dispatcher.controllers import QueueController
 from pinnace.kube.client import Client
 from pinnace.kube.kinds import SERVER_STATUS_REQUESTS
@@ -13,15 +14,14 @@ from pinnace.kube.objects import Objects
 from pinnace.velero.phase import phase_of
 from pinnace.velero.timestamps import timestamp
 
-__all__ = ["PLUGINS", "Answer", "Remove", "ServerStatusController", "Wait", "server_status_step", "server_version"]
+__all__ = ["Answer", "Remove", "ServerStatusController", "Wait", "plugins", "server_status_step", "server_version"]
 
 _VELERO_VERSION = "v1.18.1"
 """Whose API this is: the CLI compares it with its own and advises an update where they differ."""
 
 _KEPT_SECONDS = 60.0
 
-PLUGINS = (("ObjectStore", "velero.io/aws"),)
-"""Kind and name of what is built in, in Velero's words."""
+_OBJECT_STORE = ("ObjectStore", "velero.io/aws")
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,12 @@ class Wait:
 def server_version(pinnace_version: str) -> str:
     """The API's version with ours as its build, `v1.18.1+pinnace.0.1.0`: which of the two a client minds it can see."""
     return f"{_VELERO_VERSION}+pinnace.{pinnace_version}"
+
+
+def plugins() -> list[dict[str, str]]:
+    """What there is, in Velero's words: the actions that Jobs run, and the object store."""
+    actions = [("BackupItemAction", name) for name in registered_names()]
+    return [{"kind": kind, "name": name} for kind, name in (*actions, _OBJECT_STORE)]
 
 
 def server_status_step(request: Mapping[str, Any], *, now: datetime) -> Answer | Remove | Wait:
@@ -81,7 +87,7 @@ class ServerStatusController(QueueController):
                     "phase": "Processed",
                     "processedTimestamp": timestamp(self._clock()),
                     "serverVersion": self._version,
-                    "plugins": [{"kind": kind, "name": plugin} for kind, plugin in PLUGINS],
+                    "plugins": plugins(),
                 }
                 self._requests.merge_patch(name, {"status": status})
         return None
