@@ -1,6 +1,7 @@
 """A command in a container ends in each way that a kubelet, or what is between, can show, and is cut in time."""
 
 import json
+import signal
 import struct
 import threading
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from faults.list_server import Answer, serving
-from pinnace.errors import ExecError, ExecExitError, ExecTimeoutError, KubeError
+from pinnace import interruption
+from pinnace.errors import ExecError, ExecExitError, ExecTimeoutError, InterruptedRun, KubeError
 from pinnace.kube.client import Client
 from pinnace.kube.exec import OUTPUT_BYTES, Output, execute
 
@@ -149,3 +151,19 @@ def test_a_server_that_is_not_there_is_a_refusal_without_a_status(tmp_path: Path
     with pytest.raises(KubeError, match=r"^exec shop/db-0: .*refused") as raised:
         run(client)
     assert raised.value.status == 0
+
+
+@pytest.mark.parametrize("hold_after", [pytest.param(None, id="connecting"), pytest.param(7, id="running")])
+def test_a_run_that_is_told_to_stop_does_not_wait_for_a_command(
+    hold_after: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interruption, "_state", interruption._State())
+    never = threading.Event()
+    answer = opened(said(STDOUT, b"said") + ended(SUCCESS), hold=never, hold_after=hold_after)
+    with serving([answer], folder=tmp_path) as (client, _):
+        interruption._state.signal_number = signal.SIGTERM
+        try:
+            with pytest.raises(InterruptedRun):
+                run(client, seconds=300)
+        finally:
+            never.set()

@@ -2,6 +2,9 @@
 
 import json
 import queue
+import select
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -9,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pinnace import interruption
 from pinnace.errors import ExecError, ExecExitError, ExecTimeoutError, KubeError
 from pinnace.kube.client import Client
 from pinnace.kube.refusal import read_status
@@ -30,6 +34,9 @@ _STATUS_BYTES = 1 << 20
 _FORBIDDEN = 403
 _SHORTEST_SECONDS = 0.001
 """A timeout of 0 would mean to a socket that it must not wait at all."""
+
+_LOOK_SECONDS = 0.2
+"""Who waits for a command looks up so often whether the run was told to stop."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +104,25 @@ def _connected(
 
     threading.Thread(target=connect, name=request, daemon=True).start()
     try:
-        answer = answers.get(timeout=deadline.left_seconds())
-    except queue.Empty:
+        answer = _answer(answers, deadline=deadline)
+    except BaseException:
         is_late.set()
-        raise ExecTimeoutError(f"{deadline.sentence}: no connection to the container came about") from None
+        raise
     if isinstance(answer, Exception):
         raise _refusal(answer, request=request) from answer
     return answer
+
+
+def _answer(answers: "queue.SimpleQueue[Any]", *, deadline: _Deadline) -> Any:
+    """What came of connecting; ExecTimeoutError, or InterruptedRun where the run was told to stop."""
+    while True:
+        interruption.check()
+        try:
+            return answers.get(timeout=min(deadline.left_seconds(), _LOOK_SECONDS))
+        except queue.Empty:
+            if not deadline.left_seconds():
+                reason = f"{deadline.sentence}: no connection to the container came about"
+                raise ExecTimeoutError(reason) from None
 
 
 def _refusal(error: Exception, *, request: str) -> KubeError:
@@ -159,6 +178,7 @@ class _Conversation:
             try:
                 if not self._deadline.left_seconds():
                     raise library.WebSocketTimeoutException
+                self._await(websocket.sock)
                 websocket.settimeout(max(self._deadline.left_seconds(), _SHORTEST_SECONDS))
                 opcode, frame = websocket.recv_data_frame(control_frame=True)
             except library.WebSocketTimeoutException:
@@ -172,6 +192,17 @@ class _Conversation:
                 return ""
             if opcode in (library.ABNF.OPCODE_BINARY, library.ABNF.OPCODE_TEXT):
                 self._take(frame.data)
+
+    def _await(self, connected: socket.socket) -> None:
+        """Wait until something came, for as long as there is time; InterruptedRun where the run was told to stop."""
+        waiting = select.poll()
+        waiting.register(connected, select.POLLIN)
+        # TLS may have read ahead what a poll of the socket can't see any more.
+        while not (isinstance(connected, ssl.SSLSocket) and connected.pending()):
+            interruption.check()
+            seconds = min(self._deadline.left_seconds(), _LOOK_SECONDS)
+            if waiting.poll(seconds * 1000) or not self._deadline.left_seconds():
+                return
 
     def _take(self, message: bytes) -> None:
         if message and message[0] != _CLOSED and message[0] in self._streams:
