@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from command import pinnace
-from e2e.node_cluster import Document, NodeCluster
+from e2e.node_cluster import DEPLOYMENTS, Document, NodeCluster
 from integration.s3_server import ACCESS_KEY, SECRET_KEY, SeaweedServer
+from pinnace.kube.kinds import BACKUP_STORAGE_LOCATIONS, BACKUPS, EVENTS, JOBS, PODS
+from pinnace.kube.objects import Kind
 
 __all__ = ["NAMESPACE", "ROOT", "Installation", "install"]
 
@@ -66,17 +68,17 @@ class Installation:
         """The Backup once it has ended, or once `until` holds."""
         wanted = until or (lambda backup: phase(backup) in _TERMINAL)
         return self.cluster.wait_for(
-            "backups.velero.io", name, namespace=NAMESPACE, until=wanted, what="to end", timeout_seconds=timeout_seconds
+            BACKUPS, name, namespace=NAMESPACE, until=wanted, what="to end", timeout_seconds=timeout_seconds
         )
 
     def job_of(self, name: str) -> Document | None:
         """The Job of a Backup, if there is one."""
-        jobs = self._listed("jobs", f"--selector=velero.io/backup-name={name}")
+        jobs = self._listed(JOBS, labelSelector=f"velero.io/backup-name={name}")
         return jobs[0] if jobs else None
 
     def pods_of(self, name: str) -> list[Document]:
         """The pods of a Backup's Job, oldest first."""
-        pods = self._listed("pods", f"--selector=velero.io/backup-name={name}")
+        pods = self._listed(PODS, labelSelector=f"velero.io/backup-name={name}")
         return sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
     def running_pod(self, name: str, *, timeout_seconds: float = 60.0) -> Document:
@@ -91,7 +93,7 @@ class Installation:
 
     def events_of(self, name: str) -> list[tuple[str, str]]:
         """Type and reason of a Backup's Events, oldest first."""
-        events = self._listed("events", f"--field-selector=involvedObject.kind=Backup,involvedObject.name={name}")
+        events = self._listed(EVENTS, fieldSelector=f"involvedObject.kind=Backup,involvedObject.name={name}")
         events.sort(key=lambda event: (event["firstTimestamp"], int(event["metadata"]["resourceVersion"])))
         return [(event["type"], event["reason"]) for event in events]
 
@@ -135,9 +137,8 @@ class Installation:
             "--force", "--grace-period=0",
         )  # fmt: skip
 
-    def _listed(self, kind: str, *arguments: str) -> list[Document]:
-        printed = self.cluster.kubectl("get", kind, f"--namespace={NAMESPACE}", *arguments, "--output=json")
-        items: list[Document] = json.loads(printed)["items"]
+    def _listed(self, kind: Kind, **query: str) -> list[Document]:
+        items: list[Document] = self.cluster.client.get(kind.path(namespace=NAMESPACE), query)["items"]
         return items
 
 
@@ -177,11 +178,11 @@ def install(
         },
     )
     cluster.wait_for(
-        "deployment", "pinnace-dispatcher", namespace=NAMESPACE, what="to be available", timeout_seconds=90,
+        DEPLOYMENTS, "pinnace-dispatcher", namespace=NAMESPACE, what="to be available", timeout_seconds=90,
         until=lambda found: (found.get("status") or {}).get("availableReplicas", 0) >= 1,
     )  # fmt: skip
     cluster.wait_for(
-        "backupstoragelocations.velero.io", "default", namespace=NAMESPACE, what="to be Available", timeout_seconds=60,
+        BACKUP_STORAGE_LOCATIONS, "default", namespace=NAMESPACE, what="to be Available", timeout_seconds=60,
         until=lambda found: phase(found) == "Available",
     )  # fmt: skip
     return Installation(cluster, server, bucket)

@@ -1,5 +1,6 @@
 """A local cluster with a node, as end-to-end tests use it: apply, look, and wait with a useful failure."""
 
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -10,10 +11,15 @@ from typing import Any, Final
 from pinnace.cluster import kubectl
 from pinnace.cluster.local_cluster import LocalCluster
 from pinnace.errors import ClusterError
+from pinnace.kube.client import Client, connect
+from pinnace.kube.objects import Kind, Objects
 
-__all__ = ["NodeCluster", "restricted_pod"]
+__all__ = ["DEPLOYMENTS", "NodeCluster", "restricted_pod"]
 
 Document = dict[str, Any]
+
+DEPLOYMENTS: Final = Kind("apps/v1", "deployments")
+SERVICE_ACCOUNTS: Final = Kind("v1", "serviceaccounts")
 
 _POLL_SECONDS: Final = 0.3
 _TAIL_CHARACTERS: Final = 4000
@@ -45,22 +51,24 @@ class NodeCluster:
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(documents)})
         self.kubectl("apply", "--server-side", "--filename=-", standard_input=listed)
 
-    def get(self, kind: str, name: str, *, namespace: str) -> Document | None:
+    @functools.cached_property
+    def client(self) -> Client:
+        """The same access without a process for each look."""
+        return connect(kubeconfig=self.kubeconfig)
+
+    def get(self, kind: Kind, name: str, *, namespace: str) -> Document | None:
         """The item, or None if there is none of that name."""
-        namespaced = f"--namespace={namespace}"
-        printed = self.kubectl("get", kind, name, namespaced, "--ignore-not-found", "--output=json")
-        found: Document | None = json.loads(printed) if printed else None
-        return found
+        return Objects(self.client, kind, namespace=namespace).get(name)
 
     def make_namespace(self, name: str, *, restricted: bool = True) -> None:
         """A namespace whose pods must be restricted, usable at once: its ServiceAccount is there."""
         labels = {"pod-security.kubernetes.io/enforce": "restricted"} if restricted else {}
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-        self.wait_for("serviceaccount", "default", namespace=name, until=lambda _: True)
+        self.wait_for(SERVICE_ACCOUNTS, "default", namespace=name, until=lambda _: True)
 
     def wait_for(
         self,
-        kind: str,
+        kind: Kind,
         name: str,
         *,
         namespace: str,
@@ -75,7 +83,7 @@ class NodeCluster:
             if found is not None and until(found):
                 return found
             if time.monotonic() > deadline:
-                waited = f"{kind} {namespace}/{name}: waited {timeout_seconds:.0f} s for it {what}"
+                waited = f"{kind.plural} {namespace}/{name}: waited {timeout_seconds:.0f} s for it {what}"
                 raise AssertionError(f"{waited}\n{json.dumps(found, indent=1)}\n{self.situation(namespace)}")
             time.sleep(_POLL_SECONDS)
 

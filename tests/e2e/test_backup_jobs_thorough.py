@@ -15,6 +15,7 @@ from command import pinnace
 from e2e.installation import NAMESPACE, Installation, phase
 from integration.own_cluster import OwnCluster
 from integration.s3_server import ACCESS_KEY, SECRET_KEY
+from pinnace.kube.kinds import BACKUP_STORAGE_LOCATIONS, LEASES
 
 pytestmark = [pytest.mark.usefixtures("credentials"), pytest.mark.thorough, pytest.mark.timeout(1200)]
 
@@ -61,7 +62,7 @@ def own_cluster(installation: Installation) -> Iterator[OwnCluster]:
 def make_doomed_location(installation: Installation) -> None:
     """A second location in the same bucket, with a Secret of its own."""
     keys = f"[default]\naws_access_key_id={ACCESS_KEY}\naws_secret_access_key={SECRET_KEY}\n"
-    location = installation.cluster.get("backupstoragelocations.velero.io", "default", namespace=NAMESPACE)
+    location = installation.cluster.get(BACKUP_STORAGE_LOCATIONS, "default", namespace=NAMESPACE)
     assert location is not None
     spec = location["spec"] | {"default": False, "credential": {"name": "doomed-credentials", "key": "cloud"}}
     spec["objectStorage"] = spec["objectStorage"] | {"prefix": "doomed"}
@@ -77,7 +78,7 @@ def make_doomed_location(installation: Installation) -> None:
         },
     )  # fmt: skip
     installation.cluster.wait_for(
-        "backupstoragelocations.velero.io", "doomed", namespace=NAMESPACE, what="to be Available",
+        BACKUP_STORAGE_LOCATIONS, "doomed", namespace=NAMESPACE, what="to be Available",
         until=lambda found: phase(found) == "Available",
     )  # fmt: skip
 
@@ -100,7 +101,7 @@ def wait_for_rollout(installation: Installation) -> None:
     deadline = time.monotonic() + 120
     while True:
         names = installation.cluster.kubectl("get", "pods", f"-n{NAMESPACE}", selector, "-oname").split()
-        lease = installation.cluster.get("lease", "pinnace-dispatcher", namespace=NAMESPACE)
+        lease = installation.cluster.get(LEASES, "pinnace-dispatcher", namespace=NAMESPACE)
         if names == [f"pod/{lease and lease['spec'].get('holderIdentity')}"]:
             return
         assert time.monotonic() < deadline, installation.cluster.situation(NAMESPACE)

@@ -12,6 +12,7 @@ import pytest
 from command import pinnace
 from e2e.installation import Installation
 from e2e.node_cluster import Document, NodeCluster, restricted_pod
+from pinnace.kube.kinds import PODS
 
 pytestmark = pytest.mark.usefixtures("credentials")
 
@@ -76,7 +77,7 @@ def hooked_pods(node_cluster: NodeCluster) -> Iterator[NodeCluster]:
     )
     for name in ("annotated", "broken", "whole"):
         node_cluster.wait_for(
-            "pod", name, namespace=_NAMESPACE, what="to run",
+            PODS, name, namespace=_NAMESPACE, what="to run",
             until=lambda found: all(one["ready"] for one in found["status"].get("containerStatuses") or [{"ready": 0}]),
         )  # fmt: skip
     yield node_cluster

@@ -12,6 +12,7 @@ from command import pinnace
 from e2e.installation import NAMESPACE, Installation
 from e2e.node_cluster import Document, NodeCluster
 from pinnace.cluster import local_cluster
+from pinnace.kube.kinds import BACKUPS
 from pinnace.store.open import open_store
 
 pytestmark = [pytest.mark.usefixtures("credentials"), pytest.mark.thorough, pytest.mark.timeout(900)]
@@ -51,7 +52,7 @@ def wait_for_upload(installation: Installation) -> None:
 def state(installation: Installation) -> tuple[Document | None, list[object], list[object]]:
     """The Backup, and all that is in the bucket of it."""
     store, prefix = open_store(installation.store_url), f"backups/{_NAME}/"
-    backup = installation.cluster.get("backups.velero.io", _NAME, namespace=NAMESPACE)
+    backup = installation.cluster.get(BACKUPS, _NAME, namespace=NAMESPACE)
     return backup, list(store.list_keys(prefix)), list(store.uploads(prefix))
 
 

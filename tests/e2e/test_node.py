@@ -19,6 +19,7 @@ from integration.s3_server import SeaweedServer
 from pinnace.cluster import local_cluster, node_config
 from pinnace.cluster.node_config import PAUSE_IMAGE
 from pinnace.errors import ClusterError
+from pinnace.kube.kinds import JOBS, PODS
 
 LIST_NAMESPACES = """
 import kubernetes.client, kubernetes.config
@@ -38,7 +39,7 @@ def test_a_job_runs_the_image_under_restricted_pod_security(node_cluster: NodeCl
     spec = restricted_pod(node_cluster.image, command=["pinnace", "version", "--output=json"])
     node_cluster.apply(_item("batch/v1", "Job", namespace_name, {"template": {"spec": spec}, "backoffLimit": 0}))
     node_cluster.wait_for(
-        "job", "main", namespace=namespace_name, until=lambda job: _has(job, "Complete"), what="to complete"
+        JOBS, "main", namespace=namespace_name, until=lambda job: _has(job, "Complete"), what="to complete"
     )
     log = node_cluster.kubectl("logs", "job/main", f"--namespace={namespace_name}")
     shown, here = json.loads(log), json.loads(pinnace("version", "--output=json").stdout)
@@ -192,5 +193,5 @@ def _has(job: dict[str, Any], condition: str) -> bool:
 
 def _wait_for_phase(cluster: NodeCluster, namespace: str, phase: str) -> dict[str, Any]:
     return cluster.wait_for(
-        "pod", "main", namespace=namespace, until=lambda pod: pod["status"]["phase"] == phase, what=f"to be {phase}"
+        PODS, "main", namespace=namespace, until=lambda pod: pod["status"]["phase"] == phase, what=f"to be {phase}"
     )

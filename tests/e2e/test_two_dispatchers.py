@@ -13,6 +13,7 @@ import pytest
 from command import pinnace
 from e2e.installation import NAMESPACE, Installation, phase
 from e2e.node_cluster import Document
+from pinnace.kube.kinds import LEASES
 
 pytestmark = [pytest.mark.usefixtures("credentials"), pytest.mark.thorough]
 
@@ -54,7 +55,7 @@ def dispatchers(installation: Installation) -> dict[str, Document]:
 
 
 def lease(installation: Installation) -> dict[str, Any]:
-    found = installation.cluster.get("lease", "pinnace-dispatcher", namespace=NAMESPACE)
+    found = installation.cluster.get(LEASES, "pinnace-dispatcher", namespace=NAMESPACE)
     assert found is not None
     spec: dict[str, Any] = found["spec"]
     return spec
