@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR := env("CARGO_TARGET_DIR", cache / "cargo-target")
 export UV_PROJECT_ENVIRONMENT := venv
 
 # pytest-xdist: a file's tests in one process, in the order of tests/conftest.py
-grouped := "--dist loadgroup --no-loadscope-reorder"
+grouped := "--no-loadscope-reorder"
 
 # `command -v` prints a line for each that it finds, and succeeds if it finds one
 isal_programs := "autoconf automake cc cmake libtoolize nasm"
@@ -202,6 +202,9 @@ wheel machine=arch(): dependencies isal-tools
     else
         rustup target add --quiet "{{machine}}-unknown-linux-gnu" 2>/dev/null
     fi
-    rm -f dist/pinnace-*_"{{machine}}".whl
+    mkdir -p dist && out="$(mktemp -d dist/.wheel-XXXXXX)" && trap 'rm -rf "$out"' EXIT
     maturin build --quiet --release --locked --zig --target "{{machine}}-unknown-linux-gnu" \
-        --compatibility manylinux_2_28 $features --out dist 2>&1 | sed '/^$/d' >&2
+        --compatibility manylinux_2_28 $features --out "$out" 2>&1 | sed '/^$/d' >&2
+    # Never absent in between: others may be reading it. What an earlier version left goes.
+    mv -f "$out"/*.whl dist/
+    find dist -maxdepth 1 -name 'pinnace-*_{{machine}}.whl' ! -name "*-$(cargo pkgid -p pinnace-engine | sed 's/.*[#@]//')-*" -delete

@@ -1,8 +1,10 @@
 """Fixtures of the real servers, found by name wherever a test asks for one, and how tests share several processes."""
 
-from pathlib import Path
+from pathlib import PurePath
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["integration.cluster_fixtures", "integration.s3_fixtures", "e2e.node_fixtures"]
 
@@ -10,19 +12,25 @@ _LONGEST_FIRST = ("e2e", "test_attempts", "test_dispatcher_without_a_node", "tes
 """Groups that begin first, so that none of them is still at work when all others have ended."""
 
 
-@pytest.hookimpl(tryfirst=True)
+class _Groups(LoadScopeScheduling):  # type: ignore[misc]
+    """The tests of a file stay in one process, where they share servers; all with a node are one group."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Schedule by groups, whatever `--dist` says."""
+    return _Groups(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, where they share servers; all with a node are one group.
-
-    First, since pytest-xdist reads the groups in a hook of this name.
-    """
-    groups = {item: _group(item.path) for item in items}
-    items.sort(key=lambda item: _place(groups[item]))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups[item]))
+    """Sort by group, in which order pytest-xdist gives them to its processes."""
+    items.sort(key=lambda item: _place(_group(item.nodeid)))
 
 
-def _group(path: Path) -> str:
+def _group(nodeid: str) -> str:
+    path = PurePath(nodeid.partition("::")[0])
     return "e2e" if path.parent.name == "e2e" else path.stem
 
 
