@@ -78,11 +78,17 @@ def test_a_repeated_response_with_other_items_is_an_error_and_not_a_guess(tmp_pa
 def test_a_forbidden_list_is_an_error_with_the_missing_right(
     tmp_path: Path, details: dict[str, str], right: str
 ) -> None:
-    collected = collect([refusal(403, "configmaps is forbidden", details=details)], folder=tmp_path)
+    collected = collect([refusal(403, "configmaps is forbidden", details=details, retry_after="")] * 5, folder=tmp_path)
     assert collected.result.error.endswith(
         f"configmaps is forbidden; grant get,list on {right} to the user or service account that backs up"
     )
-    assert (collected.names, len(collected.asked.paths), collected.pauses) == ([], 1, [])
+    assert (collected.names, len(collected.asked.paths)) == ([], 5)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_apiserver_that_has_just_started_may_know_neither_rights_nor_kinds(status: int, tmp_path: Path) -> None:
+    collected = collect([*[refusal(status, "x", retry_after="")] * 4, Answer(page(["a"]))], folder=tmp_path)
+    assert (collected.names, collected.result.error, collected.pauses) == (["a"], "", [0.5, 1.0, 2.0, 4.0])
 
 
 def test_a_list_that_fails_inside_the_server_is_given_up_after_five_attempts(tmp_path: Path) -> None:

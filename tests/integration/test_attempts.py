@@ -162,6 +162,11 @@ class Case:
         document: dict[str, Any] = json.loads(BackupStore(open_bucket(self.store_url), self.name).read_metadata())
         return document
 
+    def results(self) -> str:
+        """Errors and warnings."""
+        store = BackupStore(open_bucket(self.store_url), self.name)
+        return gzip.decompress(store.read(store.keys.results)).decode()
+
     def last_log_line(self) -> str:
         store = BackupStore(open_bucket(self.store_url), self.name)
         return gzip.decompress(store.read(store.keys.log)).decode().splitlines()[-1]
@@ -194,7 +199,7 @@ def assert_whole(case: Case, *, attempt: str) -> None:
     """Completed, by that attempt, in the cluster and in the bucket."""
     backup, stored = case.backup, case.metadata()
     status = backup["status"]
-    assert status["phase"] == "Completed", status
+    assert status["phase"] == "Completed", (status, case.results())
     assert "failureReason" not in status
     assert status["progress"]["itemsBackedUp"] == status["progress"]["totalItems"] == case.verify()
     assert stored["status"] == status

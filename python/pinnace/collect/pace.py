@@ -62,8 +62,8 @@ class Pace:
             self._not_before = max(self._not_before, self.clock() + prefetch.error.retry_after_seconds)
 
     def patience(self, *, is_aggregated: bool) -> Patience:
-        """What a page may cost in attempts."""
-        return Patience(is_aggregated=is_aggregated, is_hurried=self._is_hurried)
+        """What a page of a list that was probed may cost in attempts."""
+        return Patience(is_aggregated=is_aggregated, is_known=True, is_hurried=self._is_hurried)
 
     def list_done(self, *, has_lost_patience: bool) -> None:
         """A list is over; after one that was given up, the next ones are given up sooner."""

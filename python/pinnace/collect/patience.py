@@ -29,6 +29,9 @@ class Patience:
     """What is left of it for one page; whoever makes progress begins anew."""
 
     is_aggregated: bool = False
+    is_known: bool = False
+    """A probe could list it: what is forbidden or not found now is so because the API server has just started."""
+
     is_hurried: bool = False
     attempts: int = 0
     waited_seconds: float = 0.0
@@ -55,6 +58,8 @@ class Patience:
         if error.status in (502, 503):
             return _HURRIED_ATTEMPTS if self.is_hurried else float("inf")
         if error.status in (0, 500, 504):
+            return _HURRIED_ATTEMPTS if self.is_hurried else _ATTEMPTS
+        if error.status in (403, 404) and self.is_known:
             return _HURRIED_ATTEMPTS if self.is_hurried else _ATTEMPTS
         return 0
 

@@ -132,12 +132,10 @@ class Fail:
 class TakeFromBucket:
     """The Job ended well but its last status did not arrive: the bucket knows what it was."""
 
-    pod_name: str = ""
-
 
 @dataclass(frozen=True)
 class Record:
-    """Count and tell the end, then let the TTL have the Job."""
+    """Count and tell the end, then let the TTL have the Job; `pod_name` is a pod whose start was not told yet."""
 
     pod_name: str = ""
 
@@ -194,7 +192,7 @@ def _in_progress(backup: Mapping[str, Any], observed: Observed) -> Step:
             is_kueues = _KUEUE_LABEL in (observed.job["metadata"].get("labels") or {})
             return Nothing(again_after_seconds=_LOOK_AGAIN_SECONDS) if is_kueues else ResumeJob()
         case State.COMPLETE:
-            return TakeFromBucket(state.pod_name)
+            return TakeFromBucket()
         case State.FAILED | State.STUCK | State.HOPELESS:
             told = observed.job["metadata"].get("annotations") or {}
             has_run = state.is_started or state.attempt > 1 or STARTED_ANNOTATION in told
@@ -220,10 +218,11 @@ def _with_attempt(state: JobState) -> str:
 
 def _at_end(job: Mapping[str, Any], observed: Observed) -> Step:
     state = job_state(job, observed.pods, now=observed.now)
-    if RECORDED_ANNOTATION not in (job["metadata"].get("annotations") or {}):
+    annotations = job["metadata"].get("annotations") or {}
+    if RECORDED_ANNOTATION not in annotations:
         if state.state is State.RUNNING and _just_ended(observed):
             return Nothing(again_after_seconds=_LOOK_AGAIN_SECONDS)
-        return Record(state.pod_name)
+        return Record(state.pod_name if state.is_started and STARTED_ANNOTATION not in annotations else "")
     if state.state in (State.RUNNING, State.STUCK, State.HOPELESS, State.SUSPENDED):
         # The process writes the phase and then exits; only one that was failed from outside has a Job to end.
         failed = phase_of(observed.backup or {}) == "Failed"

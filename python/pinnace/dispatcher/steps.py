@@ -98,12 +98,12 @@ class Steps:
             case steps.ResumeJob():
                 self._resume(backup, job)
             case steps.NoteStart(pod_name):
-                self._tell(backup, "Started", f"Pod {pod_name} makes the backup")
+                self._tell_start(backup, pod_name)
                 self._annotate(job, steps.STARTED_ANNOTATION, pod_name)
             case steps.NoteAttempt():
                 self._note_attempt(step, backup, job)
-            case steps.Record(pod_name):
-                self._record(backup, job, observed.pods)
+            case steps.Record(started_pod_name):
+                self._record(backup, job, observed.pods, started_pod_name=started_pod_name)
 
     def namespaces(self) -> Sequence[str]:
         """Names of all namespaces, a few seconds old at most."""
@@ -214,7 +214,14 @@ class Steps:
             committed = {"phase": "Failed", "failureReason": reason, "completionTimestamp": timestamp(self._clock())}
         self._patch_status(backup, {"failureReason": None, **committed})
 
-    def _record(self, backup: Mapping[str, Any], job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> None:
+    def _record(
+        self,
+        backup: Mapping[str, Any],
+        job: Mapping[str, Any],
+        pods: Sequence[Mapping[str, Any]],
+        *,
+        started_pod_name: str,
+    ) -> None:
         """Mark the Job first, unless it changed meanwhile: an end must not be counted twice from an old copy."""
         metadata = job["metadata"]
         patch = {
@@ -225,6 +232,8 @@ class Steps:
             "spec": {"ttlSecondsAfterFinished": _TTL_SECONDS},
         }
         self._jobs.merge_patch(metadata["name"], patch)
+        if started_pod_name:
+            self._tell_start(backup, started_pod_name)
         self._conclude(backup, termination.of_pods(pods))
 
     def _conclude(self, backup: Mapping[str, Any], ended: termination.Termination) -> None:
@@ -237,6 +246,9 @@ class Steps:
             errors = status.get("errors", 0)
             message += f", errors: {errors}; see `pinnace backup describe {backup['metadata']['name']}`"
         self._tell(backup, phase, message, warning=phase != "Completed")
+
+    def _tell_start(self, backup: Mapping[str, Any], pod_name: str) -> None:
+        self._tell(backup, "Started", f"Pod {pod_name} makes the backup")
 
     def _annotate(self, job: Mapping[str, Any], annotation: str, value: str) -> None:
         metadata = {"annotations": {annotation: value}, "resourceVersion": job["metadata"]["resourceVersion"]}

@@ -55,8 +55,11 @@ def test_throttling_is_waited_out_for_five_minutes() -> None:
         (error(503), Patience(is_aggregated=True), [0.5]),
         (error(503), Patience(is_hurried=True), [0.5]),
         (error(500), Patience(is_hurried=True), [0.5]),
+        (error(403), Patience(is_known=True), _MINUTE[:4]),
+        (error(404), Patience(is_known=True), _MINUTE[:4]),
+        (error(404), Patience(is_known=True, is_hurried=True), [0.5]),
         (ServerUnreachableError(request="GET /x", status=0, reason="no"), Patience(is_hurried=True), _MINUTE),
     ],
 )
-def test_some_lists_get_less(failure: KubeError, patience: Patience, expected: list[float]) -> None:
+def test_some_lists_get_less_or_more(failure: KubeError, patience: Patience, expected: list[float]) -> None:
     assert pauses(failure, patience) == expected

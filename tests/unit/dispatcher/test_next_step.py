@@ -78,20 +78,20 @@ _TABLE: dict[str, tuple[dict[str, Any] | None, dict[str, str], tuple[Step, ...]]
         backup("InProgress"),
         {},
         (
-            _GONE, ResumeJob(), _LATER, _LATER, NoteStart(POD_NAME), _STUCK, _HOPELESS, TakeFromBucket(POD_NAME),
+            _GONE, ResumeJob(), _LATER, _LATER, NoteStart(POD_NAME), _STUCK, _HOPELESS, TakeFromBucket(),
             _FAILED,
         ),
     ),
     "InProgress, start told": (
         backup("InProgress"),
         {"pinnace.io/started": "true"},
-        (_GONE, ResumeJob(), _LATER, _LATER, _LATER, _STUCK_AGAIN, _HOPELESS, TakeFromBucket(POD_NAME), _FAILED),
+        (_GONE, ResumeJob(), _LATER, _LATER, _LATER, _STUCK_AGAIN, _HOPELESS, TakeFromBucket(), _FAILED),
     ),
     **{
         phase: (
             backup(phase),
             {},
-            (Nothing(), Record(), Record(), *[Record(POD_NAME)] * 6),
+            (Nothing(), *[Record()] * 3, Record(POD_NAME), Record(), *[Record(POD_NAME)] * 3),
         )
         for phase in ("Completed", "PartiallyFailed", "Failed")
     },
@@ -99,7 +99,7 @@ _TABLE: dict[str, tuple[dict[str, Any] | None, dict[str, str], tuple[Step, ...]]
         f"{phase} a moment ago": (
             backup(phase, completionTimestamp=later(-119)),
             {},
-            (Nothing(), Record(), *[_LATER] * 3, *[Record(POD_NAME)] * 4),
+            (Nothing(), Record(), *[_LATER] * 3, Record(), *[Record(POD_NAME)] * 3),
         )
         for phase in ("Completed", "PartiallyFailed", "Failed")
     },
@@ -107,7 +107,7 @@ _TABLE: dict[str, tuple[dict[str, Any] | None, dict[str, str], tuple[Step, ...]]
         f"{phase}, its process does not end": (
             backup(phase, completionTimestamp=later(-120)),
             {},
-            (Nothing(), Record(), Record(), *[Record(POD_NAME)] * 6),
+            (Nothing(), *[Record()] * 3, Record(POD_NAME), Record(), *[Record(POD_NAME)] * 3),
         )
         for phase in ("Completed", "PartiallyFailed", "Failed")
     },
