@@ -80,7 +80,7 @@ lint: extension
 # What a developer runs after each edit: unit tests without servers
 [group('test')]
 quick: extension
-    pytest -q tests/unit tests/faults
+    pytest -q -n 2 {{grouped}} tests/unit tests/faults
 
 # Every Rust test (vectors, properties, fuzz bodies, sizes): with the pure-Rust deflate, and with ISA-L where it builds
 [group('test')]
