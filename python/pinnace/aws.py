@@ -7,6 +7,7 @@ environment or in a file of the user's are read once a process: if they end in i
 `ExpiredToken` and the fix.
 """
 
+import functools
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from pinnace.errors import (
 if TYPE_CHECKING:
     import boto3
     import botocore.exceptions as raised
+    import botocore.loaders
     import botocore.session
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_s3 import S3Client
@@ -95,18 +97,29 @@ def open_session(*, profile: str, shared_config: bool, credentials_file: str = "
     """
     import boto3
     import botocore.exceptions
+    import botocore.loaders
     import botocore.session
 
     try:
         core = botocore.session.Session(profile=profile or None)
+        core.register_component("data_loader", _models())
         if credentials_file:
             core.set_config_variable("credentials_file", credentials_file)
             _read_again(core, credentials_file=credentials_file, profile=profile)
         if not shared_config:
             core.set_config_variable("config_file", os.devnull)
+        core.get_scoped_config()  # now, and not at the first request, if the profile is not there
         return boto3.Session(botocore_session=core)
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
         raise UsageError(f"object storage can't be used as given: {error}") from error
+
+
+@functools.cache
+def _models() -> "botocore.loaders.Loader":
+    """What botocore knows of AWS's services, read once for all sessions: ten megabytes for each otherwise."""
+    import botocore.loaders
+
+    return botocore.loaders.create_loader()
 
 
 def _read_again(core: "botocore.session.Session", *, credentials_file: str, profile: str) -> None:

@@ -230,3 +230,7 @@ def test_the_last_good_backup_of_a_schedule_stays_while_the_newer_ones_fail(stag
     stage.objects(BACKUPS).merge_patch("shop-old", {"metadata": annotations})
     stage.wait(lambda: not keys(bucket, "shop-old") and found(stage, "shop-old") is None)
     assert line not in stage.dispatchers[0].metrics()
+
+
+def test_looking_at_buckets_every_second_keeps_the_dispatcher_below_100_mebibytes(stage: Stage) -> None:
+    assert stage.dispatchers[-1].rss_bytes < 100 << 20

@@ -1,8 +1,11 @@
 """BackupStorageLocations: their documents, the Secrets they name, and the stores behind them."""
 
 import base64
+import hashlib
+import json
 import os
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -23,13 +26,18 @@ _DEFAULT_KEY = "cloud"
 
 
 class Locations:
-    """The locations of one namespace; nothing is kept between calls, so that a changed Secret counts at once."""
+    """The locations of one namespace; stores stay open until location or Secret change, which counts at once.
+
+    Each client of its own would cost tens of megabytes and a tenth of a second: botocore reads S3's model anew.
+    """
 
     def __init__(self, client: Client, *, namespace: str) -> None:
         self._locations = Objects(client, BACKUP_STORAGE_LOCATIONS, namespace=namespace)
         self._secrets = Objects(client, SECRETS, namespace=namespace)
         # botocore reads credentials from files only; these hold what the Secrets held when they were last asked for.
         self._folder = tempfile.TemporaryDirectory(prefix="pinnace-credentials-")
+        self._opened: dict[str, tuple[str, ObjectStore]] = {}
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -40,7 +48,11 @@ class Locations:
 
     def documents(self) -> list[dict[str, Any]]:
         """All of them; a namespace has a few."""
-        return self._locations.list()
+        documents = self._locations.list()
+        names = {document["metadata"]["name"] for document in documents}
+        with self._lock:
+            self._opened = {name: opened for name, opened in self._opened.items() if name in names}
+        return documents
 
     def patch(self, location: Mapping[str, Any], patch: Mapping[str, Any]) -> None:
         """Change the given fields."""
@@ -57,11 +69,22 @@ class Locations:
         """Open the store of a location that was read already."""
         name = str(document["metadata"]["name"])
         access = self._access(document)
-        file = None
+        file, credentials = None, b""
         if access.secret_name:
             file = Path(self._folder.name) / f"{access.secret_name}.{access.secret_key}"
-            self._write(file, _secret_value(self._secrets, access, location_name=name))
-        return open_location(document, credentials_file=file, ca_cert=ca_certificate(document, self._secrets))
+            credentials = _secret_value(self._secrets, access, location_name=name)
+        ca_cert = ca_certificate(document, self._secrets)
+        made_of = _digest(
+            json.dumps(document.get("spec"), sort_keys=True).encode(), str(file).encode(), credentials, ca_cert
+        )
+        with self._lock:
+            known, store = self._opened.get(name, ("", None))
+            if store is None or known != made_of:
+                if file is not None:
+                    self._write(file, credentials)
+                store = open_location(document, credentials_file=file, ca_cert=ca_cert)
+                self._opened[name] = (made_of, store)
+            return store
 
     def _write(self, file: Path, credentials: bytes) -> None:
         """Replace the file at once: another controller's thread may be reading it."""
@@ -84,6 +107,11 @@ class Locations:
         if self._secrets.get(_DEFAULT_SECRET) is not None:
             return StoreAccess(_DEFAULT_SECRET, _DEFAULT_KEY)
         return StoreAccess()
+
+
+def _digest(*parts: bytes) -> str:
+    """What tells contents apart without keeping them."""
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
 def ca_certificate(location: Mapping[str, Any], secrets: Objects) -> bytes:
