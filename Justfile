@@ -90,7 +90,7 @@ rust: isal-tools
 
 # Tests against a real apiserver and a real S3 server
 [group('test')]
-integration: extension cluster-binaries
+integration: extension cluster-binaries test-programs
     pytest -q -n 3 {{grouped}} tests/integration
 
 # Tests with pods on a real kubelet and containerd; skipped with a reason where not root (PINNACE_E2E=require fails instead)
@@ -105,7 +105,7 @@ e2e-thorough: extension node-packages node-binaries
 
 # Both of these in one session of several processes, most of whose time is waiting
 [private]
-servers: extension cluster-binaries node-packages node-binaries
+servers: extension cluster-binaries test-programs node-packages node-binaries
     pytest -q -n 4 {{grouped}} tests/integration tests/e2e -m "not thorough"
 
 # Everything but the slow faults: linters, Rust, unit, faults, integration, end to end
@@ -116,6 +116,11 @@ test: lint rust quick servers
 [group('test')]
 cluster-binaries: extension
     python -m pinnace.cli.main cluster build
+
+# The controller of CSI snapshots, which tests run; built before them, since that may take minutes
+[private]
+test-programs: cluster-binaries
+    @python -c 'from pinnace.cluster import binaries, versions; binaries.ensure(report=print, more=(binaries.snapshot_controller(versions.modules_folder()),))'
 
 # What a node and its image need (containerd, runc, CNI plugins, iptables, buildah, debootstrap), from Debian
 [group('test')]
