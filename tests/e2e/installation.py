@@ -91,6 +91,15 @@ class Installation:
             time.sleep(0.2)
         raise AssertionError(f"no pod of backup {name} runs\n{self.cluster.situation(NAMESPACE)}")
 
+    def wait_for_upload(self, name: str) -> None:
+        """Until the archive's upload is open: the backup is in its middle."""
+        from pinnace.store.open import open_store
+
+        deadline = time.monotonic() + 60
+        while not any(open_store(self.store_url).uploads(f"backups/{name}/")):
+            assert time.monotonic() < deadline, self.cluster.situation(NAMESPACE)
+            time.sleep(0.02)
+
     def events_of(self, name: str) -> list[tuple[str, str]]:
         """Type and reason of a Backup's Events, oldest first."""
         events = self._listed(EVENTS, fieldSelector=f"involvedObject.kind=Backup,involvedObject.name={name}")
@@ -138,7 +147,8 @@ class Installation:
         )  # fmt: skip
 
     def _listed(self, kind: Kind, **query: str) -> list[Document]:
-        items: list[Document] = self.cluster.client.get(kind.path(namespace=NAMESPACE), query)["items"]
+        path = kind.path(namespace=NAMESPACE)
+        items: list[Document] = self.cluster.patiently(lambda: self.cluster.client.get(path, query))["items"]
         return items
 
 

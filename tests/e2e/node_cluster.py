@@ -6,22 +6,24 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pinnace.cluster import kubectl
 from pinnace.cluster.local_cluster import LocalCluster
-from pinnace.errors import ClusterError
+from pinnace.errors import ClusterError, KubeError
 from pinnace.kube.client import Client, connect
 from pinnace.kube.objects import Kind, Objects
 
 __all__ = ["DEPLOYMENTS", "NodeCluster", "restricted_pod"]
 
 Document = dict[str, Any]
+Answer = TypeVar("Answer")
 
 DEPLOYMENTS: Final = Kind("apps/v1", "deployments")
 SERVICE_ACCOUNTS: Final = Kind("v1", "serviceaccounts")
 
 _POLL_SECONDS: Final = 0.3
+_PATIENCE_SECONDS: Final = 60.0
 _TAIL_CHARACTERS: Final = 4000
 
 
@@ -58,7 +60,18 @@ class NodeCluster:
 
     def get(self, kind: Kind, name: str, *, namespace: str) -> Document | None:
         """The item, or None if there is none of that name."""
-        return Objects(self.client, kind, namespace=namespace).get(name)
+        return self.patiently(lambda: Objects(self.client, kind, namespace=namespace).get(name))
+
+    def patiently(self, ask: Callable[[], Answer]) -> Answer:
+        """What it gives; asked again while the API server is away, restarted or behind, as tests make it."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return ask()
+            except KubeError as error:
+                if error.status not in (0, 429, 500, 503, 504) or time.monotonic() > deadline:
+                    raise
+            time.sleep(_POLL_SECONDS)
 
     def make_namespace(self, name: str, *, restricted: bool = True) -> None:
         """A namespace whose pods must be restricted, usable at once: its ServiceAccount is there."""

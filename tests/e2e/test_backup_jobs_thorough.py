@@ -160,7 +160,7 @@ def test_an_apiserver_that_is_restarted_in_mid_run_loses_neither_backup_nor_disp
 ) -> None:
     """Away for longer than the dispatcher's Lease can be without it."""
     stuck.create("apiserver-restarted", includedNamespaces=_LOADED)
-    stuck.running_pod("apiserver-restarted")
+    stuck.wait_for_upload("apiserver-restarted")
     own_cluster.restart_apiserver(after_seconds=15)
     own_cluster.wait()
     backup = stuck.wait("apiserver-restarted", timeout_seconds=240)

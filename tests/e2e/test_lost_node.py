@@ -41,14 +41,6 @@ def two_nodes(installation: Installation, image_archive: Path) -> Iterator[Insta
     installation.override_jobs("")
 
 
-def wait_for_upload(installation: Installation) -> None:
-    """Until the archive's upload is open: the backup is in its middle."""
-    deadline = time.monotonic() + 60
-    while not any(open_store(installation.store_url).uploads(f"backups/{_NAME}/")):
-        assert time.monotonic() < deadline, installation.cluster.situation(NAMESPACE)
-        time.sleep(0.02)
-
-
 def state(installation: Installation) -> tuple[Document | None, list[object], list[object]]:
     """The Backup, and all that is in the bucket of it."""
     store, prefix = open_store(installation.store_url), f"backups/{_NAME}/"
@@ -71,7 +63,7 @@ def wait_for_end(pids: set[int]) -> None:
 def test_a_pod_that_lives_on_without_its_node_writes_nothing_beside_its_replacement(two_nodes: Installation) -> None:
     two_nodes.create(_NAME, includedNamespaces=["load-*"])
     lost = two_nodes.running_pod(_NAME)
-    wait_for_upload(two_nodes)
+    two_nodes.wait_for_upload(_NAME)
     processes, kubelet = two_nodes.cluster.pod_pids(lost), {two_nodes.cluster.cluster.pids[f"{_NODE}-kubelet"]}
     send(signal.SIGSTOP, kubelet | processes)
     try:
