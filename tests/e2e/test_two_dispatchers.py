@@ -88,6 +88,7 @@ def test_one_of_two_leads(two_dispatchers: Installation) -> None:
 def test_when_the_leader_is_killed_the_other_goes_on_and_no_backup_is_run_twice(two_dispatchers: Installation) -> None:
     killed = leader(two_dispatchers)
     two_dispatchers.create("leader-killed-running", includedNamespaces=_LOADED)
+    two_dispatchers.wait("leader-killed-running", until=lambda backup: phase(backup) == "InProgress")
     two_dispatchers.create("leader-killed-waiting", includedNamespaces=_LOADED)
     two_dispatchers.running_pod("leader-killed-running")
     two_dispatchers.wait("leader-killed-waiting", until=lambda backup: phase(backup) == "Queued")
