@@ -78,9 +78,8 @@ class DeletionActs:
                 self._delete_request(other)
         labels = delete_request(backup)["metadata"]["labels"]
         annotations = {steps.LOCATION_ANNOTATION: location}
-        self._patch_request(
-            request, {"status": {"phase": "InProgress"}}, metadata={"labels": labels, "annotations": annotations}
-        )
+        metadata = {"labels": labels, "annotations": annotations}
+        self._requests.patch_unchanged(request, {"status": {"phase": "InProgress"}, "metadata": metadata})
         self._metrics.deletion_begun(backup)
 
     def _act_on_backup(self, step: DeletionStep, observed: ObservedDeletion) -> None:
@@ -90,11 +89,7 @@ class DeletionActs:
         metadata = backup["metadata"]
         match step:
             case steps.MarkDeleting():
-                patch = {
-                    "metadata": {"resourceVersion": metadata["resourceVersion"]},
-                    "status": {"phase": "Deleting", "queuePosition": None},
-                }
-                self._backups.merge_patch(metadata["name"], patch)
+                self._backups.patch_unchanged(backup, {"status": {"phase": "Deleting", "queuePosition": None}})
             case steps.EndJob() if job is not None:
                 self._jobs.delete(job["metadata"]["name"], uid=job["metadata"]["uid"])
             case steps.DeleteBackup():
@@ -125,7 +120,7 @@ class DeletionActs:
         errors = self._snapshots.remove(store)
         if not errors:
             noted = {"annotations": {steps.SNAPSHOTS_ANNOTATION: "true"}}
-            self._patch_request(observed.request, {}, metadata=noted)
+            self._requests.patch_unchanged(observed.request, {"metadata": noted})
         return errors
 
     def _remove_restores(self, observed: ObservedDeletion) -> None:
@@ -147,7 +142,7 @@ class DeletionActs:
 
     def _finish(self, observed: ObservedDeletion, errors: Sequence[str]) -> None:
         request, backup = observed.request, observed.backup
-        self._patch_request(request, {"status": {"phase": "Processed", "errors": list(errors)}})
+        self._requests.patch_unchanged(request, {"status": {"phase": "Processed", "errors": list(errors)}})
         if backup is None:
             return
         if phase_of(request) == "InProgress":
@@ -159,13 +154,6 @@ class DeletionActs:
 
     def _delete_request(self, request: Mapping[str, Any]) -> None:
         self._requests.delete(request["metadata"]["name"], uid=request["metadata"]["uid"])
-
-    def _patch_request(
-        self, request: Mapping[str, Any], patch: Mapping[str, Any], *, metadata: Mapping[str, Any] | None = None
-    ) -> None:
-        """Change the request, unless it changed meanwhile."""
-        version = {"resourceVersion": request["metadata"]["resourceVersion"]}
-        self._requests.merge_patch(request["metadata"]["name"], {**patch, "metadata": {**(metadata or {}), **version}})
 
 
 def _location(observed: ObservedDeletion) -> str:

@@ -79,22 +79,26 @@ class ScheduleController(QueueController):
         now = timestamp(self._clock())
         match step:
             case steps.Validate(errors):
-                self._send(schedule, {"status": {"phase": step.phase, "validationErrors": list(errors) or None}})
+                self._objects.patch_unchanged(
+                    schedule, {"status": {"phase": step.phase, "validationErrors": list(errors) or None}}
+                )
                 if errors:
                     self._tell(schedule, "FailedValidation", "; ".join(errors), warning=True)
             case steps.SkipNow():
-                self._send(schedule, {"spec": {"skipImmediately": False}, "status": {"lastSkipped": now}})
+                self._objects.patch_unchanged(
+                    schedule, {"spec": {"skipImmediately": False}, "status": {"lastSkipped": now}}
+                )
             case steps.Correct(fields):
                 text = (
                     f"{' and '.join(fields)} lay in the future, when nothing would have been due: the clock was wrong"
                 )
                 self._tell(schedule, "ClockWasWrong", text, warning=True)
-                self._send(schedule, {"status": dict.fromkeys(fields, now)})
+                self._objects.patch_unchanged(schedule, {"status": dict.fromkeys(fields, now)})
             case steps.Make(due):
                 self._make(schedule, due)
-                self._send(schedule, {"status": {"lastBackup": now}})
+                self._objects.patch_unchanged(schedule, {"status": {"lastBackup": now}})
             case steps.Record():
-                self._send(schedule, {"status": {"lastBackup": now}})
+                self._objects.patch_unchanged(schedule, {"status": {"lastBackup": now}})
 
     def _make(self, schedule: Mapping[str, Any], due: datetime) -> None:
         name = backup_name(str(schedule["metadata"]["name"]), due)
@@ -110,12 +114,6 @@ class ScheduleController(QueueController):
         if found is not None and schedule_name_of(found) != valid_name(str(schedule["metadata"]["name"])):
             text = f"Backup {name} was there already, and is not this schedule's; none was made for this time"
             self._tell(schedule, "BackupNotMade", text, warning=True)
-
-    def _send(self, schedule: Mapping[str, Any], patch: dict[str, Any]) -> None:
-        """Patch what was decided on; one that changed meanwhile is a conflict, and is decided again."""
-        metadata = schedule["metadata"]
-        patch["metadata"] = {"resourceVersion": metadata["resourceVersion"]}
-        self._objects.merge_patch(metadata["name"], patch)
 
     def _tell(self, schedule: Mapping[str, Any], reason: str, message: str, *, warning: bool = False) -> None:
         self._events.record(

@@ -223,15 +223,9 @@ class Steps:
         started_pod_name: str,
     ) -> None:
         """Mark the Job first, unless it changed meanwhile: an end must not be counted twice from an old copy."""
-        metadata = job["metadata"]
-        patch = {
-            "metadata": {
-                "annotations": {steps.RECORDED_ANNOTATION: str(backup["status"]["phase"])},
-                "resourceVersion": metadata["resourceVersion"],
-            },
-            "spec": {"ttlSecondsAfterFinished": _TTL_SECONDS},
-        }
-        self._jobs.merge_patch(metadata["name"], patch)
+        annotations = {steps.RECORDED_ANNOTATION: str(backup["status"]["phase"])}
+        spec = {"ttlSecondsAfterFinished": _TTL_SECONDS}
+        self._jobs.patch_unchanged(job, {"metadata": {"annotations": annotations}, "spec": spec})
         if started_pod_name:
             self._tell_start(backup, started_pod_name)
         self._conclude(backup, termination.of_pods(pods))
@@ -251,22 +245,16 @@ class Steps:
         self._tell(backup, "Started", f"Pod {pod_name} makes the backup")
 
     def _annotate(self, job: Mapping[str, Any], annotation: str, value: str) -> None:
-        metadata = {"annotations": {annotation: value}, "resourceVersion": job["metadata"]["resourceVersion"]}
-        self._jobs.merge_patch(job["metadata"]["name"], {"metadata": metadata})
+        self._jobs.patch_unchanged(job, {"metadata": {"annotations": {annotation: value}}})
 
     def _patch(self, backup: Mapping[str, Any], document: Mapping[str, Any], status: Mapping[str, Any]) -> None:
         """Write defaults and phase in one merge patch, as Velero does; one that changed meanwhile is a conflict."""
         patch = merge_patch(backup, document)
         patch["status"] = {**(patch.get("status") or {}), **self._requests.known_status(status)}
-        self._send(backup, patch)
+        self._backups.patch_unchanged(backup, patch)
 
     def _patch_status(self, backup: Mapping[str, Any], status: Mapping[str, Any]) -> None:
-        self._send(backup, {"status": self._requests.known_status(status)})
-
-    def _send(self, backup: Mapping[str, Any], patch: dict[str, Any]) -> None:
-        metadata = backup["metadata"]
-        patch["metadata"] = {**(patch.get("metadata") or {}), "resourceVersion": metadata["resourceVersion"]}
-        self._backups.merge_patch(metadata["name"], patch)
+        self._backups.patch_unchanged(backup, {"status": self._requests.known_status(status)})
 
     def _tell(self, backup: Mapping[str, Any], reason: str, message: str, *, warning: bool = False) -> None:
         self._events.record(

@@ -119,8 +119,7 @@ class Ownership:
 
     def _patch(self, document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
         """Only what was read is changed: whoever took over in between makes it a conflict."""
-        metadata = {**patch.get("metadata", {}), "resourceVersion": document["metadata"]["resourceVersion"]}
-        patched = self._backups.merge_patch(self._backup_name, {**patch, "metadata": metadata})
+        patched = self._backups.patch_unchanged(document, patch)
         if patched is None:
             raise AttemptLostError(backup_name=self._backup_name)
         return patched

@@ -89,9 +89,6 @@ def _release(client: Client, candidate: Candidate) -> None:
     try:
         lease = leases.get(candidate.lease_name)
         if lease is not None and (lease.get("spec") or {}).get("holderIdentity") == candidate.identity:
-            leases.merge_patch(
-                candidate.lease_name,
-                {"metadata": {"resourceVersion": lease["metadata"]["resourceVersion"]}, "spec": {"holderIdentity": ""}},
-            )
+            leases.patch_unchanged(lease, {"spec": {"holderIdentity": ""}})
     except KubeError:
         return  # the Lease then ends by itself

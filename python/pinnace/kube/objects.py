@@ -79,6 +79,12 @@ class Objects:
             raise
         return document
 
+    def patch_unchanged(self, document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Change only what was read: a merge patch, refused (409) where somebody else wrote in between."""
+        metadata = document["metadata"]
+        version = {"resourceVersion": metadata["resourceVersion"]}
+        return self.merge_patch(metadata["name"], {**patch, "metadata": {**(patch.get("metadata") or {}), **version}})
+
     def delete(self, name: str, *, uid: str = "") -> bool:
         """Delete with its dependents in the background; with `uid` only that very object. False where it is gone."""
         options: dict[str, Any] = {"propagationPolicy": "Background"}
