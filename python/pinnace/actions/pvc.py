@@ -10,19 +10,19 @@ from typing import Any
 from pinnace.actions.protocol import ActionContext, ActionResult, ResourceIdentifier, ResourceSelector
 from pinnace.engine import Hold
 from pinnace.velero.backup import Backup
+from pinnace.velero.label import BACKUP_NAME_LABEL
 
 __all__ = ["VOLUMES", "ClaimAction"]
 
 VOLUMES = "persistentvolumes"
 
 _PREFIX = "velero.io/"
-_BACKUP_NAME = "velero.io/backup-name"
 _STALE_LABELS = ("velero.io/restore-name", "velero.io/volume-snapshot-name")
 _SOURCES = ("dataSource", "dataSourceRef")
 _CHANGING_PATHS = frozenset(
     {
         *(("spec", field) for field in (*_SOURCES, "selector")),
-        *(("metadata", "labels", label) for label in (*_STALE_LABELS, _BACKUP_NAME)),
+        *(("metadata", "labels", label) for label in (*_STALE_LABELS, BACKUP_NAME_LABEL)),
     }
 )
 
@@ -80,5 +80,5 @@ def _label_removals(labels: dict[str, str], *, backup_name: str) -> Iterator[tup
     for label in _STALE_LABELS:
         if label in labels:
             yield labels, label
-    if labels.get(_BACKUP_NAME, backup_name) != backup_name:
-        yield labels, _BACKUP_NAME
+    if labels.get(BACKUP_NAME_LABEL, backup_name) != backup_name:
+        yield labels, BACKUP_NAME_LABEL

@@ -17,7 +17,8 @@ from pinnace.kube.kinds import BACKUPS, DELETE_BACKUP_REQUESTS, JOBS, RESTORES
 from pinnace.kube.objects import Objects
 from pinnace.store.backup_store import BackupStore
 from pinnace.store.object_store import ObjectStore
-from pinnace.velero.delete_request import BACKUP_UID_LABEL, delete_request
+from pinnace.velero.delete_request import delete_request
+from pinnace.velero.label import BACKUP_UID_LABEL
 from pinnace.velero.phase import phase_of
 
 __all__ = ["DeletionActs"]

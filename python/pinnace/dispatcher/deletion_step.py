@@ -12,7 +12,7 @@ from typing import Any
 
 from pinnace.dispatcher.job_state import State, job_state
 from pinnace.dispatcher.next_step import RECORDED_ANNOTATION
-from pinnace.velero.delete_request import BACKUP_UID_LABEL
+from pinnace.velero.label import BACKUP_UID_LABEL
 from pinnace.velero.phase import phase_of
 
 __all__ = [

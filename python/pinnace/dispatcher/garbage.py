@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pinnace.dispatcher.retention_guard import kept_because
-from pinnace.velero.delete_request import BACKUP_UID_LABEL
+from pinnace.velero.label import BACKUP_UID_LABEL
 from pinnace.velero.phase import phase_of
 
 __all__ = ["GC_FAILURE_LABEL", "Collect", "Keep", "Refuse", "Verdict", "verdicts"]

@@ -8,11 +8,10 @@ from typing import Any
 from pinnace.dispatcher.job_overrides import JobOverrides
 from pinnace.dispatcher.termination import CONTAINER_NAME
 from pinnace.hooks.allowed import AllowedHooks, may_exec
-from pinnace.velero.label import valid_name
+from pinnace.velero.label import BACKUP_NAME_LABEL, valid_name
 from pinnace.volumes.needed import may_take_csi_snapshots
 
 __all__ = [
-    "BACKUP_NAME_LABEL",
     "CREDENTIALS_FOLDER",
     "CREDENTIALS_VOLUME",
     "EXIT_ANOTHER_ATTEMPT",
@@ -23,7 +22,6 @@ __all__ = [
     "rights",
 ]
 
-BACKUP_NAME_LABEL = "velero.io/backup-name"
 CREDENTIALS_FOLDER = "/credentials"
 CREDENTIALS_VOLUME = "credentials"
 EXIT_ANOTHER_ATTEMPT = 75

@@ -6,12 +6,11 @@ Pure; restore finds the snapshot by these labels and annotations alone (pkg/back
 from collections.abc import Mapping
 from typing import Any
 
-from pinnace.velero.label import valid_name
+from pinnace.velero.label import BACKUP_NAME_LABEL, valid_name
 from pinnace.velero.quantity import format_bytes, parse_quantity
 
 __all__ = ["deletion_secret", "restore_bytes", "stored_claim", "stored_snapshot"]
 
-_BACKUP_NAME = "velero.io/backup-name"
 _SNAPSHOT_NAME = "velero.io/volume-snapshot-name"
 _SECRET_NAME = "snapshot.storage.kubernetes.io/deletion-secret-name"  # noqa: S105 - an annotation
 _SECRET_NAMESPACE = "snapshot.storage.kubernetes.io/deletion-secret-namespace"  # noqa: S105 - an annotation
@@ -27,7 +26,7 @@ def stored_claim(
 ) -> dict[str, Any]:
     """Name the snapshot in the claim, and let it ask for no less than a volume made from it will have."""
     metadata = claim["metadata"]
-    labels = {_SNAPSHOT_NAME: valid_name(snapshot_name), _BACKUP_NAME: valid_name(backup_name)}
+    labels = {_SNAPSHOT_NAME: valid_name(snapshot_name), BACKUP_NAME_LABEL: valid_name(backup_name)}
     stored = {
         **claim,
         "metadata": {

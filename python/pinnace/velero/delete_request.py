@@ -3,12 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pinnace.velero.label import valid_name
+from pinnace.velero.label import BACKUP_NAME_LABEL, BACKUP_UID_LABEL, valid_name
 
-__all__ = ["BACKUP_NAME_LABEL", "BACKUP_UID_LABEL", "delete_request"]
-
-BACKUP_NAME_LABEL = "velero.io/backup-name"
-BACKUP_UID_LABEL = "velero.io/backup-uid"
+__all__ = ["delete_request"]
 
 
 def delete_request(backup: Mapping[str, Any]) -> dict[str, Any]:

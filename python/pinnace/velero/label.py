@@ -2,8 +2,17 @@
 
 import hashlib
 
-__all__ = ["EXCLUDE_FROM_BACKUP_LABEL", "SCHEDULE_NAME_LABEL", "STORAGE_LOCATION_LABEL", "valid_name"]
+__all__ = [
+    "BACKUP_NAME_LABEL",
+    "BACKUP_UID_LABEL",
+    "EXCLUDE_FROM_BACKUP_LABEL",
+    "SCHEDULE_NAME_LABEL",
+    "STORAGE_LOCATION_LABEL",
+    "valid_name",
+]
 
+BACKUP_NAME_LABEL = "velero.io/backup-name"
+BACKUP_UID_LABEL = "velero.io/backup-uid"
 EXCLUDE_FROM_BACKUP_LABEL = "velero.io/exclude-from-backup"
 SCHEDULE_NAME_LABEL = "velero.io/schedule-name"
 STORAGE_LOCATION_LABEL = "velero.io/storage-location"

@@ -12,11 +12,10 @@ from pinnace.kube.client import Client
 from pinnace.kube.kinds import VOLUME_SNAPSHOT_CLASSES, VOLUME_SNAPSHOT_CONTENTS, VOLUME_SNAPSHOTS
 from pinnace.kube.objects import Objects
 from pinnace.velero.backup import Backup
-from pinnace.velero.label import valid_name
+from pinnace.velero.label import BACKUP_NAME_LABEL, valid_name
 
-__all__ = ["BACKUP_NAME_LABEL", "BACKUP_UID_ANNOTATION", "CsiSnapshots", "bound_content"]
+__all__ = ["BACKUP_UID_ANNOTATION", "CsiSnapshots", "bound_content"]
 
-BACKUP_NAME_LABEL = "velero.io/backup-name"
 BACKUP_UID_ANNOTATION = "pinnace.io/backup-uid"
 _LONGEST_CLAIM_NAME = 200
 """The server cuts what it generates a name from; this only keeps a request from being refused."""
