@@ -65,9 +65,7 @@ def create(
     from pinnace.cli import backup_flags
 
     settings = configure(store=None)
-    spec = backup_flags.spec_document(
-        {key: value for key, value in locals().items() if key in backup_flags.FILTER_FLAGS}
-    )
+    spec = backup_flags.spec_document(locals())
     backup = backup_flags.read_backup(name, spec=spec, labels=labels, annotations=annotations, from_file=from_file)
 
     from pinnace.cli.backup_watch import exit_code_of, follow, show_end

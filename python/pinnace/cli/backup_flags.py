@@ -10,7 +10,7 @@ from pinnace.velero.backup import Backup, BackupSpec
 from pinnace.velero.duration import parse_duration
 from pinnace.velero.label_selectors import parse_selector
 
-__all__ = ["FILTER_FLAGS", "read_backup", "spec_document"]
+__all__ = ["read_backup", "spec_document"]
 
 _LISTS = {
     "include_namespaces": "includedNamespaces",
@@ -22,24 +22,13 @@ _LISTS = {
     "include_namespace_scoped_resources": "includedNamespaceScopedResources",
     "exclude_namespace_scoped_resources": "excludedNamespaceScopedResources",
 }
-FILTER_FLAGS = frozenset(
-    {
-        *_LISTS,
-        "include_cluster_resources",
-        "selector",
-        "or_selector",
-        "ttl",
-        "ordered_resources",
-        "snapshot_volumes",
-        "volume_snapshot_locations",
-        "resource_policies_configmap",
-        "csi_snapshot_timeout",
-    }
-)
 
 
 def spec_document(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Spell the given flags as a Backup's spec; flags that were not given are not in it."""
+    """Spell the given flags as a Backup's spec; flags that were not given are not in it.
+
+    Of `flags` only those that a spec has are read, so that a command may hand over all that it was given.
+    """
     document: dict[str, Any] = {
         field: [name.strip() for text in flags[flag] for name in text.split(",") if name.strip()]
         for flag, field in _LISTS.items()

@@ -58,9 +58,9 @@ def plan(
     """
     from pinnace.cli import backup_flags
 
-    flags = {key: value for key, value in locals().items() if key in backup_flags.FILTER_FLAGS}
     configure(store=None)
-    backup = backup_flags.read_backup("plan", spec=backup_flags.spec_document(flags), labels="", from_file=from_file)
+    spec = backup_flags.spec_document(locals())
+    backup = backup_flags.read_backup("plan", spec=spec, labels="", from_file=from_file)
 
     from pinnace.backup.forecast import forecast
     from pinnace.backup.run import RunOptions

@@ -120,9 +120,7 @@ def run(
     from pinnace.cli import backup_flags
 
     settings = configure(store=store, log_level=log_level, log_format=log_format)
-    spec = backup_flags.spec_document(
-        {key: value for key, value in locals().items() if key in backup_flags.FILTER_FLAGS}
-    )
+    spec = backup_flags.spec_document(locals())
     backup = backup_flags.read_backup(name, spec=spec, labels=labels, annotations=annotations, from_file=from_file)
 
     from pinnace.backup.run import RunOptions

@@ -159,8 +159,7 @@ def create(
     from pinnace.errors import UsageError
     from pinnace.velero.cron import parse_cron
 
-    given = locals()
-    spec = backup_flags.spec_document({key: value for key, value in given.items() if key in backup_flags.FILTER_FLAGS})
+    spec = backup_flags.spec_document(locals())
     backup = backup_flags.read_backup(name, spec=spec, labels=labels, annotations=annotations, from_file=from_file)
     try:
         parse_cron(schedule)
