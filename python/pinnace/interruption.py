@@ -17,12 +17,14 @@ from typing import NoReturn, TypeVar
 
 from pinnace.errors import InterruptedRun
 
-__all__ = ["check", "deferred", "ignore", "install", "is_noted", "result", "sleep", "wait"]
+__all__ = ["LOOK_SECONDS", "check", "deferred", "ignore", "install", "is_noted", "result", "sleep", "wait"]
 
 CLEANING_SECONDS = 9.0
 """From the signal to the end of a process that a store or a server keeps from ending, which has 10 s for that."""
 
-_SLICE_SECONDS = 0.1
+LOOK_SECONDS = 0.1
+"""Who waits in a run looks up so often whether it was told to stop."""
+
 _HANDLED = (signal.SIGINT, signal.SIGTERM)
 
 Answer = TypeVar("Answer")
@@ -90,7 +92,7 @@ def wait(ended: threading.Event, seconds: float) -> bool:
     until = time.monotonic() + seconds
     while (left_seconds := until - time.monotonic()) > 0:
         check()
-        if is_noted() or ended.wait(min(left_seconds, _SLICE_SECONDS)):
+        if is_noted() or ended.wait(min(left_seconds, LOOK_SECONDS)):
             return True
     check()
     return is_noted() or ended.is_set()
@@ -101,7 +103,7 @@ def result(future: "Future[Answer]") -> Answer:
     while True:
         check()
         try:
-            return future.result(timeout=_SLICE_SECONDS)
+            return future.result(timeout=LOOK_SECONDS)
         except TimeoutError:
             if future.done():
                 raise

@@ -20,9 +20,6 @@ SUCCESSORS_BYTES = 16 << 20
 _LONGEST_UNREAD_SECONDS = 30.0
 """A response that can't go on for so long is given up: the apiserver would cut it at 60 s, in the middle."""
 
-_LOOK_SECONDS = 0.2
-"""Who waits for a chunk looks up so often whether the run was told to stop."""
-
 
 class Buffers:
     """The bytes that wait, over all responses, and the condition on which readers and the archive wait."""
@@ -142,7 +139,7 @@ class Prefetch:
                     return chunk
                 if self._has_ended:
                     return None
-                self._buffers.changed.wait(_LOOK_SECONDS)
+                self._buffers.changed.wait(interruption.LOOK_SECONDS)
             interruption.check()
             meanwhile()
 

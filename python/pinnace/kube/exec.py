@@ -35,9 +35,6 @@ _FORBIDDEN = 403
 _SHORTEST_SECONDS = 0.001
 """A timeout of 0 would mean to a socket that it must not wait at all."""
 
-_LOOK_SECONDS = 0.2
-"""Who waits for a command looks up so often whether the run was told to stop."""
-
 
 @dataclass(frozen=True)
 class Output:
@@ -118,7 +115,7 @@ def _answer(answers: "queue.SimpleQueue[Any]", *, deadline: _Deadline) -> Any:
     while True:
         interruption.check()
         try:
-            return answers.get(timeout=min(deadline.left_seconds(), _LOOK_SECONDS))
+            return answers.get(timeout=min(deadline.left_seconds(), interruption.LOOK_SECONDS))
         except queue.Empty:
             if not deadline.left_seconds():
                 reason = f"{deadline.sentence}: no connection to the container came about"
@@ -200,7 +197,7 @@ class _Conversation:
         # TLS may have read ahead what a poll of the socket can't see any more.
         while not (isinstance(connected, ssl.SSLSocket) and connected.pending()):
             interruption.check()
-            seconds = min(self._deadline.left_seconds(), _LOOK_SECONDS)
+            seconds = min(self._deadline.left_seconds(), interruption.LOOK_SECONDS)
             if waiting.poll(seconds * 1000) or not self._deadline.left_seconds():
                 return
 
