@@ -1,7 +1,7 @@
 """What a deletion asks of those who take volume snapshots: that they remove those of a backup, before their list goes.
 
-Nothing here takes any yet. A backup that another Velero made may have some, and is then not deleted: its snapshots
-would stay for ever, and nothing would say any more that they exist.
+Nothing here removes any yet. A backup that has some, ours or that of a Velero, is then not deleted: its snapshots would
+stay for ever, and nothing would say any more that they exist.
 """
 
 import gzip
