@@ -1,19 +1,21 @@
-//! Deflate libraries beside each other, in members of 1 MiB: sizes relative to `gzip -6` of the whole tar on stderr (of
+//! Our deflate and libraries beside each other, in members of 1 MiB: sizes relative to `gzip -6` of the whole tar on stderr (of
 //! a generated tar, of Velero's golden one, and of the file that PINNACE_TAR names), then MB/s of the generated tar.
 
 #[path = "realistic.rs"]
 mod realistic;
 
 use std::io::{Read, Write};
+use std::ops::Range;
 use std::process::{Command, Stdio};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use flate2::{Compress, Compression, FlushCompress};
 use pinnace_engine::archive::{Archive, Folder};
-use pinnace_engine::deflate::Level;
+use pinnace_engine::deflate::own::Own;
+use pinnace_engine::deflate::{Deflate, Level, Repeat};
 use pinnace_engine::page::{Page, PageSpec};
 
-type Member = Box<dyn FnMut(&[u8], &mut [u8]) -> usize>;
+type Encode = Box<dyn FnMut(&[u8], &[Repeat], &mut [u8]) -> usize>;
 
 const MEMBER_BYTES: usize = 1 << 20;
 const BODY_BYTES: usize = 12_000_000;
@@ -58,23 +60,26 @@ fn gzip_6(tar: &[u8]) -> Result<usize, Failure> {
 }
 
 /// Name and encoder of each candidate; a failure shows as size 0, because a benchmark may not panic.
-fn candidates() -> Vec<(String, Member)> {
-    let mut found: Vec<(String, Member)> = Vec::new();
+fn candidates() -> Vec<(String, Encode)> {
+    let mut own = Own::default();
+    let encode =
+        move |source: &[u8], repeats: &[Repeat], _: &mut [u8]| own.member(source, repeats).map_or(0, |m| m.len());
+    let mut found: Vec<(String, Encode)> = vec![("pinnace".into(), Box::new(encode))];
     for level in [1, 3, 6, 7, 8] {
         let mut state = Compress::new(Compression::new(level), false);
-        let member = move |source: &[u8], out: &mut [u8]| {
+        let encode = move |source: &[u8], _: &[Repeat], out: &mut [u8]| {
             state.reset();
             state.compress(source, out, FlushCompress::Finish).map_or(0, |_| state.total_out() as usize)
         };
-        found.push((format!("zlib-rs {level}"), Box::new(member)));
+        found.push((format!("zlib-rs {level}"), Box::new(encode)));
     }
     for level in [1, 4, 5, 6, 7, 9] {
         let mut state = libdeflater::Compressor::new(libdeflater::CompressionLvl::new(level).unwrap_or_default());
-        let member = move |source: &[u8], out: &mut [u8]| state.gzip_compress(source, out).unwrap_or(0);
-        found.push((format!("libdeflate {level}"), Box::new(member)));
+        let encode = move |source: &[u8], _: &[Repeat], out: &mut [u8]| state.gzip_compress(source, out).unwrap_or(0);
+        found.push((format!("libdeflate {level}"), Box::new(encode)));
     }
     for level in [1, 2, 6, 7, 8] {
-        let member = move |source: &[u8], out: &mut [u8]| {
+        let encode = move |source: &[u8], _: &[Repeat], out: &mut [u8]| {
             let mut length = out.len();
             // SAFETY: both pointers are of slices whose lengths are given beside them, and outlive the call.
             let code = unsafe {
@@ -82,38 +87,70 @@ fn candidates() -> Vec<(String, Member)> {
             };
             if code == 0 { length } else { 0 }
         };
-        found.push((format!("zlib-ng {level}"), Box::new(member)));
+        found.push((format!("zlib-ng {level}"), Box::new(encode)));
     }
     #[cfg(feature = "isal")]
     for (number, level) in
         [(0, isal::CompressionLevel::Zero), (1, isal::CompressionLevel::One), (3, isal::CompressionLevel::Three)]
     {
-        let member = move |source: &[u8], out: &mut [u8]| {
+        let encode = move |source: &[u8], _: &[Repeat], out: &mut [u8]| {
             isal::compress_into(source, out, level, isal::Codec::Gzip).unwrap_or(0)
         };
-        found.push((format!("isa-l {number}"), Box::new(member)));
+        found.push((format!("isa-l {number}"), Box::new(encode)));
     }
     found
 }
 
-fn packed_bytes(member: &mut Member, tar: &[u8], out: &mut [u8]) -> usize {
-    tar.chunks(MEMBER_BYTES).map(|source| member(source, out)).sum()
+/// A member's bytes in the tar, and where in it second copies are.
+type Member = (Range<usize>, Vec<Repeat>);
+
+/// The members of a tar of USTAR entries, as an archive would be cut.
+fn members(tar: &[u8]) -> Vec<Member> {
+    let (mut found, mut repeats) = (Vec::new(), Vec::new());
+    let (mut start, mut at) = (0, 0);
+    let mut before = 0..0;
+    while tar.get(at).is_some_and(|&first| first != 0) {
+        let digits = tar[at + 124..at + 135].iter();
+        let size = digits.fold(0, |size, digit| size * 8 + usize::from(digit.wrapping_sub(b'0') % 8));
+        let body = at + 512..(at + 512 + size.next_multiple_of(512)).min(tar.len());
+        let is_copy = before.start >= start && tar[before.clone()] == tar[body.clone()];
+        let (length, distance) = (body.len(), body.start - before.start);
+        if is_copy && distance <= Repeat::FARTHEST {
+            repeats.push(Repeat { start: body.start - start, length, distance });
+        }
+        at = body.end;
+        before = if is_copy { 0..0 } else { body };
+        if is_copy && at - start >= MEMBER_BYTES {
+            found.push((start..at, std::mem::take(&mut repeats)));
+            start = at;
+        }
+    }
+    found.push((start..tar.len(), repeats));
+    found
+}
+
+fn packed_bytes(encode: &mut Encode, tar: &[u8], members: &[Member], out: &mut Vec<u8>) -> usize {
+    let packed = members.iter().map(|(range, repeats)| {
+        out.resize(out.len().max(2 * range.len()), 0);
+        encode(&tar[range.clone()], repeats, out)
+    });
+    packed.sum()
 }
 
 fn compare(criterion: &mut Criterion) -> Result<(), Failure> {
     let tars = tars()?;
     let of_gzip = tars.iter().map(|tar| gzip_6(tar)).collect::<Result<Vec<_>, _>>()?;
     eprintln!("gzip -6: {of_gzip:?} bytes of {:?}", tars.iter().map(Vec::len).collect::<Vec<_>>());
+    let cut = tars.iter().map(|tar| members(tar)).collect::<Vec<_>>();
     let mut out = vec![0; 2 * MEMBER_BYTES];
     let mut group = criterion.benchmark_group("deflate");
     group.throughput(Throughput::BytesDecimal(tars[0].len() as u64)).sample_size(10);
-    for (name, mut member) in candidates() {
-        let sizes = tars
-            .iter()
-            .zip(&of_gzip)
-            .map(|(tar, gzip)| format!("{:.3}", packed_bytes(&mut member, tar, &mut out) as f64 / *gzip as f64));
+    for (name, mut encode) in candidates() {
+        let sizes = tars.iter().zip(cut.iter().zip(&of_gzip)).map(|(tar, (cut, gzip))| {
+            format!("{:.3}", packed_bytes(&mut encode, tar, cut, &mut out) as f64 / *gzip as f64)
+        });
         eprintln!("{name}: {}", sizes.collect::<Vec<_>>().join(" "));
-        let mut pass = || packed_bytes(&mut member, &tars[0], &mut out);
+        let mut pass = || packed_bytes(&mut encode, &tars[0], &cut[0], &mut out);
         group.bench_function(BenchmarkId::from_parameter(name), |bencher| bencher.iter(&mut pass));
     }
     group.finish();

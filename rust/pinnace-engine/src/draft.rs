@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
+use crate::deflate::Repeat;
 use crate::folder::Folder;
 use crate::item::ItemFields;
 use crate::tar;
@@ -84,8 +85,9 @@ impl Draft {
         });
     }
 
-    /// Append the entries of all items to `out`, which is empty, and note each item's place there and its hash.
-    pub fn lay_out(&mut self, mtime_seconds: u64, out: &mut Vec<u8>) {
+    /// Append the entries of all items to `out`, which is empty, and note each item's place there and its hash, and
+    /// in `copies` the second copies that are near enough to the first for deflate.
+    pub fn lay_out(&mut self, mtime_seconds: u64, out: &mut Vec<u8>, copies: &mut Vec<Repeat>) {
         if self.is_first {
             tar::entry("metadata/version", FORMAT_VERSION, mtime_seconds, out);
         }
@@ -100,7 +102,12 @@ impl Draft {
             let place = tar::entry(&path, json, mtime_seconds, out);
             if folder.preferred {
                 folder.path(namespace, name, true, &mut path);
-                tar::entry(&path, json, mtime_seconds, out);
+                let copy = tar::entry(&path, json, mtime_seconds, out);
+                let distance = copy.start - place.start;
+                if distance <= Repeat::FARTHEST {
+                    // Up to the end of the padding, which is the same too.
+                    copies.push(Repeat { start: copy.start, length: out.len() - copy.start, distance });
+                }
             }
             item.json = place;
         }

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use crate::deflate::{Deflate, Level, encoder};
+use crate::deflate::{Deflate, Level, Repeat, encoder};
 use crate::draft::{Draft, ItemPlace};
 use crate::error::EngineError;
 
@@ -65,13 +65,15 @@ pub struct Packer {
     mtime_seconds: u64,
     /// The tar of the member at hand; it stays in the processor's cache from laying out to compressing.
     tar: Vec<u8>,
+    /// Where in it second copies are.
+    copies: Vec<Repeat>,
 }
 
 impl Packer {
     /// A packer whose tar entries all have the time `mtime_seconds`.
     #[must_use]
     pub fn new(level: Level, mtime_seconds: u64) -> Self {
-        Self { deflate: encoder(level), mtime_seconds, tar: Vec::new() }
+        Self { deflate: encoder(level), mtime_seconds, tar: Vec::new(), copies: Vec::new() }
     }
 
     /// Make a member.
@@ -81,13 +83,14 @@ impl Packer {
     pub fn pack(&mut self, unpacked: &mut Unpacked) -> Result<Packed, EngineError> {
         match unpacked {
             Unpacked::Draft(draft) => self.member(draft).map(Packed::Member),
-            Unpacked::Lines(lines) => self.deflate.member(lines).map(Packed::Lines),
+            Unpacked::Lines(lines) => self.deflate.member(lines, &[]).map(Packed::Lines),
         }
     }
 
     fn member(&mut self, draft: &mut Draft) -> Result<Member, EngineError> {
-        draft.lay_out(self.mtime_seconds, &mut self.tar);
-        let gzip = self.deflate.member(&self.tar)?;
+        self.copies.clear();
+        draft.lay_out(self.mtime_seconds, &mut self.tar, &mut self.copies);
+        let gzip = self.deflate.member(&self.tar, &self.copies)?;
         let tar_bytes = self.tar.len();
         self.tar.clear();
         self.tar.shrink_to(KEPT_BUFFER_BYTES);

@@ -44,7 +44,7 @@ impl Names {
 
     fn pack(&mut self, deflate: &mut dyn Deflate) -> Result<(), EngineError> {
         if !self.plain.is_empty() {
-            self.packed.extend_from_slice(&deflate.member(&self.plain)?);
+            self.packed.extend_from_slice(&deflate.member(&self.plain, &[])?);
             self.plain.clear();
         }
         Ok(())
@@ -152,12 +152,12 @@ impl ResourceList {
             }
             text::encode(&key, &mut between);
             between.extend_from_slice(b":[");
-            self.ready.extend_from_slice(&self.deflate.member(&between)?);
+            self.ready.extend_from_slice(&self.deflate.member(&between, &[])?);
             self.ready.append(&mut names.packed);
             between = b"],".to_vec();
         }
         let end: &[u8] = if between == b"{" { b"{}\n" } else { b"]}\n" };
-        self.ready.extend_from_slice(&self.deflate.member(end)?);
+        self.ready.extend_from_slice(&self.deflate.member(end, &[])?);
         Ok(())
     }
 

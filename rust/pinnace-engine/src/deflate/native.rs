@@ -1,25 +1,23 @@
-//! ISA-L (igzip), assembly that is fast but not small, and libdeflate, the fastest that is small.
+//! ISA-L (igzip), assembly that is fast but not small, and libdeflate, the fastest that is smallest.
 
 use isal::{Codec, CompressionLevel, compress_into};
 use libdeflater::{CompressionLvl, Compressor};
 
-use super::{Deflate, Level};
+use super::{Deflate, Level, Repeat};
 use crate::error::EngineError;
 
 /// Their names in `build_info` and the manifest.
-pub const LIBRARY: &str = "isa-l (fast), libdeflate (default, small)";
+pub const LIBRARY: &str = "isa-l (fast), pinnace (default), libdeflate (small)";
 
 /// Of isal-sys, which names the ISA-L commit, and of libdeflate-sys, as Cargo.lock pins them; a test compares.
 pub const VERSION: &str = "0.5.3+496255c, 1.26.1";
 
 /// ISA-L's levels beyond 1 cost much and give little: see the decision.
 pub(super) fn encoder(level: Level) -> Box<dyn Deflate> {
-    let number = match level {
-        Level::Fast => return Box::new(Isal::default()),
-        Level::Default => 6,
-        Level::Small => 9,
-    };
-    let compressor = Compressor::new(CompressionLvl::new(number).unwrap_or_default());
+    if level == Level::Fast {
+        return Box::new(Isal::default());
+    }
+    let compressor = Compressor::new(CompressionLvl::new(9).unwrap_or_default());
     Box::new(Libdeflate { compressor, scratch: Vec::new() })
 }
 
@@ -38,7 +36,7 @@ struct Isal {
 }
 
 impl Deflate for Isal {
-    fn member(&mut self, source: &[u8]) -> Result<Vec<u8>, EngineError> {
+    fn member(&mut self, source: &[u8], _repeats: &[Repeat]) -> Result<Vec<u8>, EngineError> {
         if u32::try_from(source.len()).is_err() {
             return Err(EngineError::archive("a gzip member of 4 GiB or more"));
         }
@@ -55,7 +53,7 @@ struct Libdeflate {
 }
 
 impl Deflate for Libdeflate {
-    fn member(&mut self, source: &[u8]) -> Result<Vec<u8>, EngineError> {
+    fn member(&mut self, source: &[u8], _repeats: &[Repeat]) -> Result<Vec<u8>, EngineError> {
         room(&mut self.scratch, source);
         let length = self
             .compressor
