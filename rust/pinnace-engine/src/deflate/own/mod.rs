@@ -64,8 +64,8 @@ impl Own {
         repeat.length - left
     }
 
-    /// Write `source[from..to]`, taking the longest match at each place: for tars of JSON, looking whether one byte
-    /// later there is a longer one gains half a hundredth and costs a tenth of the time.
+    /// Write `source[from..to]`, taking the longest match at each place: looking whether one byte later there is a
+    /// longer one makes tars of JSON 0.2 % smaller, which is not worth its code.
     fn scan(&mut self, source: &[u8], from: usize, to: usize) {
         let to = to.min(source.len());
         let stop = to.min(source.len().saturating_sub(TAIL_BYTES));
