@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from pinnace import interruption
 from pinnace.cli.options import LogFormatOption, LogLevel, LogLevelOption, configure
 from pinnace.hooks.allowed import AllowedHooks
 
@@ -100,7 +101,7 @@ def dispatcher(
         raise UsageError("--garbage-collection-frequency: more than 0 is wanted; a longer one looks less often")
     upkeep = UpkeepSettings(
         backup_sync_period_seconds=parse_duration(backup_sync_period, field="--backup-sync-period"),
-        garbage_collection_seconds=parse_duration(garbage_collection_frequency, field="--garbage-collection-frequency"),
+        garbage_collection_seconds=gc_seconds,
         retention_guard=retention_guard,
         schedule_skip_immediately=schedule_skip_immediately,
     )
@@ -123,4 +124,5 @@ def dispatcher(
         health_port=health_port,
         metrics_port=metrics_port,
     )
-    Dispatcher(connect(kubeconfig=kubeconfig, context=context), settings).run()
+    with interruption.meaning("the dispatcher has stopped; Jobs go on, and the next dispatcher goes on from here"):
+        Dispatcher(connect(kubeconfig=kubeconfig, context=context), settings).run()
