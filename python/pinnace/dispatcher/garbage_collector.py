@@ -48,7 +48,7 @@ class GarbageCollector(PeriodicController):
         self._frequency = timedelta(seconds=frequency_seconds)
         self._guard = guard
         self._metrics = metrics
-        self._events = events
+        self._events = events.about("velero.io/v1", "Backup")
         self._clock = clock
         self._backups = Objects(client, BACKUPS, namespace=namespace)
         self._requests = Objects(client, DELETE_BACKUP_REQUESTS, namespace=namespace)
@@ -99,7 +99,7 @@ class GarbageCollector(PeriodicController):
                 self._label(backup, reason)
             case Keep(backup, reason):
                 message = f"it has expired, but is kept: {reason}; annotation {GUARD_ANNOTATION}=off lets it go"
-                self._tell(backup, "KeptByRetentionGuard", message, warning=True)
+                self._events.warn(backup, "KeptByRetentionGuard", message)
 
     def _label(self, backup: Mapping[str, Any], reason: str | None) -> None:
         metadata = backup["metadata"]
@@ -109,14 +109,9 @@ class GarbageCollector(PeriodicController):
         if reason:
             location = (backup.get("spec") or {}).get("storageLocation") or "without a name"
             what = {"BSLNotFound": "does not exist", "BSLReadOnly": "is read-only"}.get(reason, "can't be read")
-            self._tell(backup, reason, f"it has expired, and stays: location {location} {what}", warning=True)
+            self._events.warn(backup, reason, f"it has expired, and stays: location {location} {what}")
 
     def _request_deletion(self, backup: Mapping[str, Any]) -> None:
         self._requests.create(delete_request(backup))
         self._metrics.collected(backup)
-        self._tell(backup, "Expired", "its deletion was asked for")
-
-    def _tell(self, backup: Mapping[str, Any], reason: str, message: str, *, warning: bool = False) -> None:
-        self._events.record(
-            backup, kind="Backup", api_version="velero.io/v1", reason=reason, message=message, warning=warning
-        )
+        self._events.tell(backup, "Expired", "its deletion was asked for")
