@@ -90,15 +90,13 @@ def dispatcher(
     from pinnace.dispatcher.job import JobSettings
     from pinnace.errors import UsageError
     from pinnace.kube.client import connect
-    from pinnace.velero.duration import parse_duration
+    from pinnace.velero.duration import parse_duration, parse_frequency
     from pinnace.velero.server_defaults import ServerDefaults
 
     if not job_image:
         raise UsageError("--job-image: give the image of the Jobs, or set PINNACE_JOB_IMAGE")
     ttl_seconds = parse_duration(default_backup_ttl, field="--default-backup-ttl")
-    gc_seconds = parse_duration(garbage_collection_frequency, field="--garbage-collection-frequency")
-    if gc_seconds <= 0:
-        raise UsageError("--garbage-collection-frequency: more than 0 is wanted; a longer one looks less often")
+    gc_seconds = parse_frequency(garbage_collection_frequency, field="--garbage-collection-frequency")
     upkeep = UpkeepSettings(
         backup_sync_period_seconds=parse_duration(backup_sync_period, field="--backup-sync-period"),
         garbage_collection_seconds=gc_seconds,
@@ -124,5 +122,5 @@ def dispatcher(
         health_port=health_port,
         metrics_port=metrics_port,
     )
-    with interruption.meaning("the dispatcher has stopped; Jobs go on, and the next dispatcher goes on from here"):
+    with interruption.meaning("the dispatcher has stopped; Jobs go on, and so does the next dispatcher"):
         Dispatcher(connect(kubeconfig=kubeconfig, context=context), settings).run()
