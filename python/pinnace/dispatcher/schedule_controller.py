@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 class ScheduleController(QueueController):
     """Keeps nothing of its own; `backups` are copies of all Backups, which may be behind: a name that is taken is seen
-    when the Backup is made."""
+    when the Backup is made. `begin_series` is told each name, as labels have it, before its first Backup is counted."""
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class ScheduleController(QueueController):
         backups: Copies,
         skip_immediately: bool,
         metrics: UpkeepMetrics,
+        begin_series: Callable[[str], None],
         events: EventRecorder,
         clock: Callable[[], datetime],
     ) -> None:
@@ -42,6 +43,7 @@ class ScheduleController(QueueController):
         self._copies = backups
         self._skip_immediately = skip_immediately
         self._metrics = metrics
+        self._begin_series = begin_series
         self._events = events.about("velero.io/v1", "Schedule")
         self._clock = clock
         self._backups = Objects(client, BACKUPS, namespace=namespace)
@@ -59,6 +61,7 @@ class ScheduleController(QueueController):
         if schedule is None:
             self._metrics.schedule(name, next_due=None)
             return None
+        self._begin_series(valid_name(name))
         observed = steps.Observed(
             schedule=schedule,
             backups=[backup for backup in self._copies.list() if schedule_name_of(backup) == valid_name(name)],

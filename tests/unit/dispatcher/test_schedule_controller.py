@@ -30,6 +30,7 @@ class Api:
         self.backups: dict[str, Any] = {}
         self.events: list[tuple[str, str]] = []
         self.refusal: int = 0
+        self.begun: list[str] = []
         self.synced = True
         self._killed_after = killed_after
 
@@ -76,6 +77,7 @@ def dispatcher(api: Api, clock: Any, monkeypatch: pytest.MonkeyPatch) -> Schedul
         backups=api,
         skip_immediately=False,
         metrics=UpkeepMetrics(CollectorRegistry()),
+        begin_series=api.begun.append,
         events=EventRecorder(client, namespace="velero", component="test"),
         clock=clock,
     )
@@ -135,3 +137,9 @@ def test_a_name_that_somebody_else_took_is_told_and_the_time_is_over(monkeypatch
     text = "Backup nightly-20260102020000 was there already, and is not this schedule's; none was made for this time"
     assert api.events == [("BackupNotMade", text)]
     assert api.schedule["status"]["lastBackup"] == "2026-01-02T12:00:00Z"
+
+
+def test_its_series_begin_before_its_first_backup(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = Api()
+    dispatcher(api, lambda: _CREATED, monkeypatch).reconcile("nightly")
+    assert (api.begun, api.backups) == (["nightly"], {})
