@@ -167,6 +167,25 @@ velero-program package place:
 velero: extension cluster-binaries velero-cli velero-plugin
     pytest -q tests/e2e_velero
 
+# promtool of k8s/cluster/promtool/go.mod, built once and cached (5 minutes), and what it says of the alerts
+[group('test')]
+promtool: extension
+    #!/usr/bin/env bash
+    set -euo pipefail
+    version=$(sed -n 's|.*github.com/prometheus/prometheus \(v[0-9.]*\).*|\1|p' k8s/cluster/promtool/go.mod)
+    program="{{cache}}/promtool/$version/promtool"
+    if [ ! -x "$program" ]; then
+        echo "building promtool into $program: once; about 5 minutes on 2 cores" >&2
+        mkdir -p "$(dirname "$program")"
+        cd k8s/cluster/promtool
+        # Its service discoveries, which rules don't need, are most of it.
+        CGO_ENABLED=0 go build -p 2 -tags remove_all_sd -ldflags "-s -w" -o "$program.building" \
+            github.com/prometheus/prometheus/cmd/promtool
+        mv "$program.building" "$program"
+        cd - >/dev/null
+    fi
+    pytest -q tests/integration/test_promtool.py
+
 # Backups against only listing, of 10,000 and 60,000 objects on a local cluster: about 10 minutes
 [group('measure')]
 bench folder="bench-results": extension cluster-binaries
