@@ -46,7 +46,7 @@ def stage(
         made.make()
         prefix = new_prefix()
         made.make_location("default", prefix=prefix)
-        options = {"s3Url": s3_server.url, "publicUrl": _PUBLIC, "region": "eu-south-2"}
+        options = {"s3Url": s3_server.url, "s3ForcePathStyle": "true", "publicUrl": _PUBLIC, "region": "eu-south-2"}
         made.make_location("public", config=options)
         made.start("--no-leader-election")
         with pytest.MonkeyPatch.context() as environment:
