@@ -91,7 +91,12 @@ rust: isal-tools
 # Tests against a real apiserver and a real S3 server
 [group('test')]
 integration: extension cluster-binaries test-programs
-    pytest -q -n 3 {{grouped}} tests/integration
+    pytest -q -n 3 {{grouped}} tests/integration -m "not thorough"
+
+# The slow ones: a dispatcher's process that is killed once at each of its writes, before and after it (15 minutes)
+[group('test')]
+integration-thorough: extension cluster-binaries test-programs
+    pytest -q tests/integration -m thorough
 
 # Tests with pods on a real kubelet and containerd; skipped with a reason where not root (PINNACE_E2E=require fails instead)
 [group('test')]
