@@ -131,7 +131,7 @@ def _of_schedule(client: "Client", schedule_name: str, asked: Mapping[str, Any])
         raise ItemNotFoundError(f"namespace {wanted['namespace']}: no Schedule {schedule_name}")
     document = made_backup(schedule, datetime.now(UTC))
     metadata = document["metadata"]
-    metadata["name"] = wanted["name"] or metadata["name"]
+    metadata["name"] = wanted.get("name") or metadata["name"]
     for key in ("labels", "annotations"):
         metadata[key] = {**(metadata.get(key) or {}), **(wanted.get(key) or {})}
     return document
