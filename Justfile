@@ -91,7 +91,12 @@ rust: isal-tools
 # Tests against a real apiserver and a real S3 server
 [group('test')]
 integration: extension cluster-binaries test-programs
-    pytest -q -n 3 {{grouped}} tests/integration
+    pytest -q -n 3 {{grouped}} tests/integration -m "not thorough"
+
+# The slow ones: a dispatcher's process that is killed once at each of its writes, before and after it (15 minutes)
+[group('test')]
+integration-thorough: extension cluster-binaries test-programs
+    pytest -q tests/integration -m thorough
 
 # Tests with pods on a real kubelet and containerd; skipped with a reason where not root (PINNACE_E2E=require fails instead)
 [group('test')]
@@ -166,6 +171,25 @@ velero-program package place:
 [group('test')]
 velero: extension cluster-binaries velero-cli velero-plugin
     pytest -q tests/e2e_velero
+
+# promtool of k8s/cluster/promtool/go.mod, built once and cached (5 minutes), and what it says of the alerts
+[group('test')]
+promtool: extension
+    #!/usr/bin/env bash
+    set -euo pipefail
+    version=$(sed -n 's|.*github.com/prometheus/prometheus \(v[0-9.]*\).*|\1|p' k8s/cluster/promtool/go.mod)
+    program="{{cache}}/promtool/$version/promtool"
+    if [ ! -x "$program" ]; then
+        echo "building promtool into $program: once; about 5 minutes on 2 cores" >&2
+        mkdir -p "$(dirname "$program")"
+        cd k8s/cluster/promtool
+        # Its service discoveries, which rules don't need, are most of it.
+        CGO_ENABLED=0 go build -p 2 -tags remove_all_sd -ldflags "-s -w" -o "$program.building" \
+            github.com/prometheus/prometheus/cmd/promtool
+        mv "$program.building" "$program"
+        cd - >/dev/null
+    fi
+    pytest -q tests/integration/test_promtool.py
 
 # Backups against only listing, of 10,000 and 60,000 objects on a local cluster: about 10 minutes
 [group('measure')]

@@ -192,7 +192,8 @@ def connect_s3(
                 read_timeout=_READ_TIMEOUT_SECONDS,
                 retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
                 signature_version=signature_version or None,
-                s3={"addressing_style": "path" if path_style else "auto"},
+                # "auto" would be a path wherever an address is given, and some servers want the bucket in the name.
+                s3={"addressing_style": "path" if path_style else "virtual"},
                 # Other S3 servers refuse the checksum trailers that newer SDKs send unasked.
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",

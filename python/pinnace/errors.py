@@ -93,15 +93,21 @@ class ActionLoadError(PinnaceError):
 
 
 class InterruptedRun(BaseException):
-    """A run that SIGINT or SIGTERM ended; `exit_code` is 128 + the signal's number.
+    """A command that SIGINT or SIGTERM ended; `exit_code` is 128 + the signal's number.
 
+    `consequence` says what that means for what was under way; "" where nothing was.
     No Exception, as KeyboardInterrupt is none: a signal may come inside a library that catches those and goes on.
     """
 
-    def __init__(self, *, signal_number: int) -> None:
+    def __init__(self, *, signal_number: int, consequence: str = "") -> None:
         self.signal_number = signal_number
         self.exit_code = 128 + signal_number
-        super().__init__(f"interrupted by signal {signal_number}; uploads were aborted and nothing is visible")
+        self.consequence = consequence
+        super().__init__(signal_number)
+
+    def __str__(self) -> str:
+        sentence = f"interrupted by signal {self.signal_number}"
+        return f"{sentence}; {self.consequence}" if self.consequence else sentence
 
 
 class EngineError(PinnaceError):

@@ -17,13 +17,15 @@ from typing import NoReturn, TypeVar
 
 from pinnace.errors import InterruptedRun
 
-__all__ = ["LOOK_SECONDS", "check", "deferred", "ignore", "install", "is_noted", "result", "sleep", "wait"]
+__all__ = ["LOOK_SECONDS", "check", "deferred", "ignore", "install", "is_noted", "meaning", "result", "sleep", "wait"]
 
 CLEANING_SECONDS = 9.0
 """From the signal to the end of a process that a store or a server keeps from ending, which has 10 s for that."""
 
 LOOK_SECONDS = 0.1
 """Who waits in a run looks up so often whether it was told to stop."""
+
+_ABORTED = "uploads were aborted and nothing is visible"
 
 _HANDLED = (signal.SIGINT, signal.SIGTERM)
 
@@ -69,6 +71,16 @@ def deferred() -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
 
+@contextmanager
+def meaning(consequence: str) -> Iterator[None]:
+    """Have an interruption say what it means for what goes on inside; who knows more has said it already."""
+    try:
+        yield
+    except InterruptedRun as interrupted:
+        interrupted.consequence = interrupted.consequence or consequence
+        raise
+
+
 def is_noted() -> bool:
     """Whether a signal came: nothing is worth being waited for any more."""
     return _state.signal_number is not None
@@ -79,7 +91,7 @@ def check() -> None:
     if _state.signal_number is None or _state.has_raised or threading.current_thread() is not threading.main_thread():
         return
     _state.has_raised = True
-    raise InterruptedRun(signal_number=_state.signal_number)
+    raise InterruptedRun(signal_number=_state.signal_number, consequence=_ABORTED)
 
 
 def sleep(seconds: float) -> None:

@@ -118,6 +118,12 @@ class Stage:
 
     def start(self, *arguments: str, is_ready: bool = True) -> RunningDispatcher:
         """Start a dispatcher, and wait until it is ready, or only until it answers."""
+        made = self.launch(*arguments)
+        self.wait(lambda: made.asked("/readyz")[0] == 200 if is_ready else made.asked("/healthz")[0] == 200)
+        return made
+
+    def launch(self, *arguments: str) -> RunningDispatcher:
+        """Start a dispatcher's process, and wait for nothing."""
         health_port, metrics_port = free_ports(2)
         log = self.folder / f"{self.namespace}-{len(self.dispatchers)}.log"
         command = [
@@ -131,7 +137,6 @@ class Stage:
             process = subprocess.Popen(command, stderr=file, stdout=file, env=environment)
         made = RunningDispatcher(process, log, health_port, metrics_port)
         self.dispatchers.append(made)
-        self.wait(lambda: made.asked("/readyz")[0] == 200 if is_ready else made.asked("/healthz")[0] == 200)
         return made
 
     def end(self) -> None:

@@ -16,12 +16,18 @@ from urllib.parse import urlencode
 from pinnace.cluster import certificates
 from pinnace.cluster.ports import free_ports
 
-__all__ = ["ACCESS_KEY", "READER", "SECRET_KEY", "SeaweedServer"]
+__all__ = ["ACCESS_KEY", "LACKING", "READER", "SECRET_KEY", "SeaweedServer"]
 
 ACCESS_KEY = "pinnace"
 SECRET_KEY = "pinnace-secret"
 READER = "reader"
 """Access key, and secret, of an identity that may only read and list."""
+
+_RIGHTS = ("s3:ListBucket", "s3:PutObject", "s3:GetObject", "s3:DeleteObject")
+"""Those that this server asks policies for; the rights over uploads come with s3:PutObject here."""
+
+LACKING = {right: f"lacks-{right.partition(':')[2]}" for right in _RIGHTS}
+"""Access key, and secret, of an identity that has all rights but one, by this right."""
 
 _START_SECONDS = 60.0
 _POLL_SECONDS = 0.05
@@ -45,7 +51,11 @@ class SeaweedServer:
             _identity("pinnace", ACCESS_KEY, SECRET_KEY, ["Admin", "Read", "Write", "List", "Tagging"]),
             _identity("reader", READER, READER, ["Read", "List"]),
         ]
-        (folder / "identities.json").write_text(json.dumps({"identities": identities}))
+        configuration = {
+            "identities": [*identities, *(_identity(name, name, name, [], name) for name in LACKING.values())],
+            "policies": [{"name": name, "content": _policy_without(right)} for right, name in LACKING.items()],
+        }
+        (folder / "identities.json").write_text(json.dumps(configuration))
         (folder / "data").mkdir(exist_ok=True)
 
     @property
@@ -146,5 +156,12 @@ class SeaweedServer:
             return False
 
 
-def _identity(name: str, access_key: str, secret_key: str, actions: list[str]) -> dict[str, object]:
-    return {"name": name, "credentials": [{"accessKey": access_key, "secretKey": secret_key}], "actions": actions}
+def _identity(name: str, access_key: str, secret_key: str, actions: list[str], *policies: str) -> dict[str, object]:
+    key = {"accessKey": access_key, "secretKey": secret_key}
+    return {"name": name, "credentials": [key], "actions": actions, "policyNames": policies}
+
+
+def _policy_without(right: str) -> str:
+    allowed = [each for each in _RIGHTS if each != right]
+    statement = {"Effect": "Allow", "Action": allowed, "Resource": ["arn:aws:s3:::*"]}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -231,23 +231,33 @@ def test_a_request_for_no_backup_is_refused(stage: Stage, name: str, backup_name
 
 
 @pytest.fixture
-def locked(s3_server: SeaweedServer) -> tuple[BackupStore, S3Store]:
+def locked(stage: Stage, s3_server: SeaweedServer, name: str) -> tuple[BackupStore, S3Store]:
     """A backup in a bucket with object lock; one of its objects is kept for an hour."""
-    bucket = f"locked-{uuid.uuid4().hex[:8]}"
-    store = open_bucket(s3_server.store_url(bucket))
+    bucket, prefix = f"locked-{uuid.uuid4().hex[:8]}", new_prefix()
+    store = open_bucket(s3_server.store_url(bucket, prefix))
     store.client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
-    backup = BackupStore(store, "b")
+    backup = BackupStore(store, name)
     for key in (backup.keys.metadata, backup.keys.log):
         store.put(key, b"x")
     store.client.put_object(
         **store.target(backup.keys.archive), Body=b"x", ObjectLockMode="GOVERNANCE",
         ObjectLockRetainUntilDate=datetime.now(UTC) + timedelta(hours=1),
     )  # fmt: skip
+    stage.make_location(name, prefix=prefix, bucket=bucket)
+    stage.objects(BACKUP_STORAGE_LOCATIONS).merge_patch(name, {"status": {"phase": "Available"}})
     return backup, store
 
 
-def test_where_an_object_is_locked_nothing_is_removed(locked: tuple[BackupStore, S3Store]) -> None:
+def test_where_an_object_is_locked_nothing_is_removed(
+    stage: Stage, locked: tuple[BackupStore, S3Store], name: str
+) -> None:
+    """The store says so before it removes the first, and the request of a deletion ends with its sentence."""
     backup, store = locked
-    with pytest.raises(ObjectLockedError, match=r"b\.tar\.gz: it is protected by object lock \(GOVERNANCE\) until"):
+    with pytest.raises(ObjectLockedError, match=r"\.tar\.gz: it is protected by object lock \(GOVERNANCE\) until"):
         backup.remove()
-    assert len(list(store.list_keys("backups/b/"))) == 3
+    make_backup(stage, name)
+    ask(stage, name)
+    [error] = errors_of(stage, name)
+    assert f"{name}.tar.gz: it is protected by object lock (GOVERNANCE) until" in error
+    assert len(list(store.list_keys(f"backups/{name}/"))) == 3
+    assert phase(stage.backup(name)) == "Deleting"

@@ -355,6 +355,9 @@ def test_it_stays_below_100_mebibytes_over_twenty_backups(stage: Stage) -> None:
 
 def test_it_gives_its_lease_back_when_it_is_told_to_stop(stage: Stage) -> None:
     assert stage.dispatchers[-1].end() == 143
+    assert stage.dispatchers[-1].log.read_text().splitlines()[-1] == (
+        "error: interrupted by signal 15; the dispatcher has stopped; Jobs go on, and so does the next dispatcher"
+    )
     lease = stage.lease()
     assert lease is not None
     assert not lease["spec"].get("holderIdentity")

@@ -1,6 +1,7 @@
 """What the dispatcher answers to the requests of the `velero` CLI, by a real API server and a real bucket."""
 
 import json
+import signal
 import subprocess
 import urllib.error
 import urllib.request
@@ -46,7 +47,7 @@ def stage(
         made.make()
         prefix = new_prefix()
         made.make_location("default", prefix=prefix)
-        options = {"s3Url": s3_server.url, "publicUrl": _PUBLIC, "region": "eu-south-2"}
+        options = {"s3Url": s3_server.url, "s3ForcePathStyle": "true", "publicUrl": _PUBLIC, "region": "eu-south-2"}
         made.make_location("public", config=options)
         made.start("--no-leader-election")
         with pytest.MonkeyPatch.context() as environment:
@@ -214,6 +215,27 @@ def test_our_own_commands_do_the_same_as_veleros(stage: Stage) -> None:
     refused = command(stage, "backup", "delete", "lost", "--confirm", "--wait")
     assert (refused.exit_code, refused.stderr) == (1, "backup lost: backup storage location not-there not found\n")
     assert "no Backup nope; nothing was deleted" in str(command(stage, "backup", "delete", "nope").exception)
+
+
+def test_who_stops_watching_is_told_that_the_backup_goes_on(stage: Stage) -> None:
+    stage.create("watched", includedNamespaces=["of-watched"], storageLocation="default")
+    watch = [
+        *PINNACE,
+        "backup",
+        "watch",
+        "watched",
+        f"--kubeconfig={stage.kubeconfig}",
+        f"--namespace={stage.namespace}",
+    ]
+    with subprocess.Popen(watch, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert (process.returncode, said.splitlines()[-1]) == (
+        130,
+        "error: interrupted by signal 2; only the watching: backup watched goes on in the cluster",
+    )
 
 
 def test_a_location_is_checked_with_its_own_credentials(stage: Stage) -> None:

@@ -1,6 +1,7 @@
 """Backups that come and go by themselves: schedules, expiry, the retention guard and sync, on real servers."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -157,6 +158,51 @@ def test_our_own_command_line_makes_pauses_and_deletes_schedules(stage: Stage) -
     assert (spec["paused"], spec["skipImmediately"]) == (False, False)
     assert pinnace(stage, "schedule", "delete", "nightly", "--confirm") == "Schedule deleted: nightly\n"
     assert stage.objects(SCHEDULES).get("nightly") is None
+
+
+def test_a_backup_is_made_by_hand_from_a_schedules_template(stage: Stage) -> None:
+    pinnace(
+        stage, "schedule", "create", "monthly", "--schedule=@monthly", "--include-namespaces=default",
+        "--labels=team=b", "--no-snapshot-volumes", "--paused",
+    )  # fmt: skip
+    made = json.loads(
+        pinnace(stage, "backup", "create", "by-hand", "--from-schedule=monthly", "--labels=why=audit", "-ojson")
+    )
+    labels = {"team": "b", "velero.io/schedule-name": "monthly", "why": "audit"}
+    assert labels.items() <= made["metadata"]["labels"].items()
+    assert (made["spec"]["includedNamespaces"], made["spec"]["snapshotVolumes"]) == (["default"], False)
+    said = pinnace(stage, "backup", "create", "--from-schedule=monthly")
+    assert re.match(r'Backup request "monthly-\d{14}" submitted successfully\.\n', said)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ([], "backup create: give a NAME, or --from-schedule"),
+        (["--from-schedule=not-there"], "namespace upkeep-test: no Schedule not-there"),
+        (
+            ["--from-schedule=monthly", "--ttl=1h"],
+            "--from-schedule monthly: it has the whole spec; leave out filters and --from-file",
+        ),
+    ],
+)
+def test_a_backup_of_nothing_that_is_named_is_refused(stage: Stage, arguments: list[str], reason: str) -> None:
+    flags = (f"--namespace={stage.namespace}", f"--kubeconfig={stage.kubeconfig}")
+    refused = CliRunner().invoke(app, ["backup", "create", *arguments, *flags])
+    assert str(refused.exception) == reason
+
+
+def test_locations_are_listed_by_default_and_by_label(stage: Stage) -> None:
+    stage.objects(BACKUP_STORAGE_LOCATIONS).merge_patch(_READ_ONLY, {"metadata": {"labels": {"team": "a"}}})
+
+    def names(*arguments: str) -> list[str]:
+        return [row["metadata"]["name"] for row in json.loads(pinnace(stage, "location", "get", "-ojson", *arguments))]
+
+    assert (names(), names("--default"), names("--selector=team=a")) == (
+        ["default", _READ_ONLY],
+        ["default"],
+        [_READ_ONLY],
+    )
 
 
 def test_a_schedule_that_can_not_be_read_fails_validation_in_veleros_words(stage: Stage) -> None:

@@ -29,6 +29,7 @@ def test_the_installed_command_says_its_version(installed: Path) -> None:
     shown = json.loads(_run(str(installed / "pinnace"), "version", "--output=json"))
     of_the_checkout = json.loads(_run(*PINNACE, "version", "--output=json"))
     assert {**shown, "commit": ""} == {**of_the_checkout, "commit": ""}
+    assert json.loads(_run(str(installed / "kubectl-pinnace"), "version", "--output=json")) == shown
 
 
 def test_the_installed_command_lists_its_commands(installed: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from integration.cluster_fixtures import TestedCluster
+from pinnace.errors import ClusterError
 
 __all__ = ["CRDS", "apply_crds", "make_backup", "make_namespace"]
 
@@ -22,6 +23,9 @@ def apply_crds(cluster: TestedCluster) -> None:
     while missing := names - _established(cluster):
         assert time.monotonic() < deadline, f"not Established: {missing}"
         time.sleep(0.1)
+    while not _is_listed(cluster, names):
+        assert time.monotonic() < deadline, "not all are listed"
+        time.sleep(0.1)
 
 
 def _established(cluster: TestedCluster) -> set[str]:
@@ -33,6 +37,15 @@ def _established(cluster: TestedCluster) -> set[str]:
         for crd in crds
         if any((c["type"], c["status"]) == wanted for c in crd.get("status", {}).get("conditions") or [])
     }
+
+
+def _is_listed(cluster: TestedCluster, names: set[str]) -> bool:
+    """Whether each kind answers: one that is Established a moment ago may say that its storage is being initialized."""
+    try:
+        cluster.kubectl("get", ",".join(sorted(names)), "--all-namespaces", "-oname")
+    except ClusterError:
+        return False
+    return True
 
 
 def make_backup(cluster: TestedCluster, name: str, *, namespace: str) -> dict[str, Any]:

@@ -36,15 +36,21 @@ def terminate() -> None:
 def test_outside_a_run_it_raises_at_once() -> None:
     with pytest.raises(InterruptedRun) as raised:
         terminate()
-    assert raised.value.exit_code == 143
+    assert (raised.value.exit_code, str(raised.value)) == (143, "interrupted by signal 15")
 
 
 def test_inside_a_run_it_is_noted_until_the_next_check() -> None:
     with interruption.deferred():
         terminate()
         assert interruption.is_noted()
-        with pytest.raises(InterruptedRun):
+        with pytest.raises(InterruptedRun, match=r"^interrupted by signal 15; uploads were aborted"):
             interruption.check()
+
+
+def test_it_says_what_it_means_for_what_was_under_way_and_who_knows_most_is_heard() -> None:
+    with pytest.raises(InterruptedRun) as raised, interruption.meaning("the dinner"), interruption.meaning("the soup"):
+        terminate()
+    assert str(raised.value) == "interrupted by signal 15; the soup"
 
 
 def test_what_cleans_up_is_not_interrupted_again() -> None:

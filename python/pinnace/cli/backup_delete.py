@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pinnace import interruption
 from pinnace.cli.filter_options import Selector
 from pinnace.cli.options import Context, Format, Kubeconfig, Namespace, configure
 from pinnace.cli.output import Output, show
@@ -57,8 +58,9 @@ def delete(
             print(f'Request to delete backup "{backup["metadata"]["name"]}" submitted successfully.')
     else:
         show(requests, output=output, rows=[])
-    if wait and [request for request in requests if not _is_gone(client, request, namespace=namespace)]:
-        raise typer.Exit(1)
+    with interruption.meaning("only the waiting: the deletion goes on in the cluster"):
+        if wait and [request for request in requests if not _is_gone(client, request, namespace=namespace)]:
+            raise typer.Exit(1)
 
 
 def _chosen(client: "Client", names: Any, *, selector: str, namespace: str) -> list[dict[str, Any]]:

@@ -22,7 +22,11 @@ from pinnace.cli.filter_options import (
     Labels,
     OrderedResources,
     OrSelector,
+    ResourcePolicies,
     Selector,
+    SnapshotLocations,
+    SnapshotTimeout,
+    SnapshotVolumes,
     Ttl,
 )
 from pinnace.cli.options import (
@@ -45,8 +49,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-VOLUMES = "Volumes"
-
 
 def run(
     name: Name,
@@ -63,25 +65,10 @@ def run(
     selector: Selector = "",
     or_selector: OrSelector = "",
     ordered_resources: OrderedResources = "",
-    snapshot_volumes: Annotated[
-        bool | None,
-        typer.Option(
-            "--snapshot-volumes/--no-snapshot-volumes",
-            rich_help_panel=VOLUMES,
-            help="Take snapshots of volumes, which makes VolumeSnapshots in the cluster for a while. Where possible "
-            "without it.",
-        ),
-    ] = None,
-    volume_snapshot_locations: Annotated[
-        str,
-        typer.Option(rich_help_panel=VOLUMES, help="VolumeSnapshotLocations of native snapshots, as ebs. In velero."),
-    ] = "",
-    resource_policies_configmap: Annotated[
-        str, typer.Option(rich_help_panel=VOLUMES, help="The ConfigMap with resource policies, as rules. In velero.")
-    ] = "",
-    csi_snapshot_timeout: Annotated[
-        str, typer.Option(rich_help_panel=VOLUMES, help="How long one may take, as 10m (the default).")
-    ] = "",
+    snapshot_volumes: SnapshotVolumes = None,
+    volume_snapshot_locations: SnapshotLocations = "",
+    resource_policies_configmap: ResourcePolicies = "",
+    csi_snapshot_timeout: SnapshotTimeout = "",
     from_file: FromFile = None,
     ttl: Ttl = "",
     labels: Labels = "",

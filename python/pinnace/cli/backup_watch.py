@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pinnace import interruption
 from pinnace.cli.options import OUTPUT, Context, Format, Kubeconfig, Name, Namespace, configure
 from pinnace.cli.output import Output, show
 
@@ -56,7 +57,8 @@ def follow(
     from pinnace.cli.progress_display import WatchDisplay
     from pinnace.errors import ItemNotFoundError
 
-    with nullcontext() if is_quiet else WatchDisplay(settings, name=name) as display:
+    goes_on = interruption.meaning(f"only the watching: backup {name} goes on in the cluster")
+    with goes_on, nullcontext() if is_quiet else WatchDisplay(settings, name=name) as display:
         while (backup := backups.get(name)) is not None:
             phase, status = _phase(backup), backup.get("status") or {}
             if phase in _EXIT_CODES:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from pinnace import interruption
 from pinnace.cli.options import LogFormatOption, LogLevel, LogLevelOption, configure
 from pinnace.hooks.allowed import AllowedHooks
 
@@ -89,18 +90,16 @@ def dispatcher(
     from pinnace.dispatcher.job import JobSettings
     from pinnace.errors import UsageError
     from pinnace.kube.client import connect
-    from pinnace.velero.duration import parse_duration
+    from pinnace.velero.duration import parse_duration, parse_frequency
     from pinnace.velero.server_defaults import ServerDefaults
 
     if not job_image:
         raise UsageError("--job-image: give the image of the Jobs, or set PINNACE_JOB_IMAGE")
     ttl_seconds = parse_duration(default_backup_ttl, field="--default-backup-ttl")
-    gc_seconds = parse_duration(garbage_collection_frequency, field="--garbage-collection-frequency")
-    if gc_seconds <= 0:
-        raise UsageError("--garbage-collection-frequency: more than 0 is wanted; a longer one looks less often")
+    gc_seconds = parse_frequency(garbage_collection_frequency, field="--garbage-collection-frequency")
     upkeep = UpkeepSettings(
         backup_sync_period_seconds=parse_duration(backup_sync_period, field="--backup-sync-period"),
-        garbage_collection_seconds=parse_duration(garbage_collection_frequency, field="--garbage-collection-frequency"),
+        garbage_collection_seconds=gc_seconds,
         retention_guard=retention_guard,
         schedule_skip_immediately=schedule_skip_immediately,
     )
@@ -123,4 +122,5 @@ def dispatcher(
         health_port=health_port,
         metrics_port=metrics_port,
     )
-    Dispatcher(connect(kubeconfig=kubeconfig, context=context), settings).run()
+    with interruption.meaning("the dispatcher has stopped; Jobs go on, and so does the next dispatcher"):
+        Dispatcher(connect(kubeconfig=kubeconfig, context=context), settings).run()

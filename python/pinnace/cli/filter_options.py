@@ -9,6 +9,7 @@ from pinnace.cli.options import CLUSTER, FILTERS
 
 __all__ = [
     "BACKUP",
+    "VOLUMES",
     "Annotations",
     "ClusterResources",
     "Consistency",
@@ -24,11 +25,17 @@ __all__ = [
     "Labels",
     "OrSelector",
     "OrderedResources",
+    "ResourcePolicies",
     "Selector",
+    "SnapshotLocations",
+    "SnapshotTimeout",
+    "SnapshotVolumes",
+    "StorageLocation",
     "Ttl",
 ]
 
-BACKUP = "Backup"
+BACKUP, VOLUMES = "Backup", "Volumes"
+"""Panels of `--help`, beside those of all commands."""
 
 
 def _names(what: str, example: str) -> Any:
@@ -75,6 +82,32 @@ OrderedResources = Annotated[
     str,
     typer.Option(rich_help_panel=FILTERS, help="Items to take first, as 'pods=shop/db-0,shop/db-1;nodes=a'."),
 ]
+SnapshotVolumes = Annotated[
+    bool | None,
+    typer.Option(
+        "--snapshot-volumes/--no-snapshot-volumes",
+        rich_help_panel=VOLUMES,
+        help="Take snapshots of volumes, which makes VolumeSnapshots in the cluster for a while. Where possible "
+        "without it.",
+    ),
+]
+SnapshotLocations = Annotated[
+    str,
+    typer.Option(
+        rich_help_panel=VOLUMES,
+        help="VolumeSnapshotLocations of native snapshots, as ebs. In Velero's namespace.",
+    ),
+]
+ResourcePolicies = Annotated[
+    str,
+    typer.Option(
+        rich_help_panel=VOLUMES,
+        help="The ConfigMap with resource policies, as rules. In Velero's namespace.",
+    ),
+]
+SnapshotTimeout = Annotated[
+    str, typer.Option(rich_help_panel=VOLUMES, help="How long one may take, as 10m (the default).")
+]
 FromFile = Annotated[
     Path | None,
     typer.Option(
@@ -85,6 +118,9 @@ FromFile = Annotated[
 Ttl = Annotated[str, typer.Option(rich_help_panel=BACKUP, help="How long to keep it, as 720h0m0s (the default).")]
 Labels = Annotated[str, typer.Option(rich_help_panel=BACKUP, help="Labels of the Backup, as team=shop,env=prod.")]
 Annotations = Annotated[str, typer.Option(rich_help_panel=BACKUP, help="Annotations of the Backup, as ticket=OPS-1.")]
+StorageLocation = Annotated[
+    str, typer.Option(rich_help_panel=BACKUP, help="The location; without it the cluster's default.")
+]
 Consistency = Annotated[
     Literal["revision", "kind"],
     typer.Option(

@@ -41,6 +41,9 @@ def install(
             help="Keep the last Completed backup of a schedule past its TTL while no newer one is Completed.",
         ),
     ] = True,
+    garbage_collection_frequency: Annotated[
+        str, typer.Option(help="How often Backups are looked for that have expired; 1h if not given.")
+    ] = "",
     hooks: Annotated[
         AllowedHooks,
         typer.Option(help="Hooks that backups run: of pods' annotations too, of spec.hooks only, none."),
@@ -64,7 +67,7 @@ def install(
     )  # fmt: skip
     options = InstallOptions(
         namespace=namespace, image=image, location=location, crds_only=crds_only, retention_guard=retention_guard,
-        hooks=hooks,
+        garbage_collection_frequency=garbage_collection_frequency, hooks=hooks,
         service_account_annotations=_pairs(service_account_annotations, flag="--service-account-annotations"),
     )  # fmt: skip
     if dry_run:

@@ -23,6 +23,8 @@ app = typer.Typer(name="location", no_args_is_help=True, help="Look at locations
 @app.command(cls=GroupedCommand)
 def get(
     names: Annotated[list[str] | None, typer.Argument(help="Only these.", metavar="NAME")] = None,
+    selector: Annotated[str, typer.Option("--selector", "-l", help="Those with these labels, as team=shop.")] = "",
+    default: Annotated[bool, typer.Option("--default", help="Only the default one.")] = False,
     namespace: Namespace = "velero",
     kubeconfig: Kubeconfig = None,
     context: Context = None,
@@ -37,10 +39,12 @@ def get(
     from pinnace.kube.objects import Objects
 
     objects = Objects(connect(kubeconfig=kubeconfig, context=context), BACKUP_STORAGE_LOCATIONS, namespace=namespace)
-    found = {str(document["metadata"]["name"]): document for document in objects.list()}
+    found = {str(document["metadata"]["name"]): document for document in objects.list(label_selector=selector)}
     if missing := [name for name in names or () if name not in found]:
         raise ItemNotFoundError(f"namespace {namespace}: no BackupStorageLocation {', '.join(missing)}")
-    documents = [found[name] for name in names or sorted(found)]
+    documents = [
+        found[name] for name in names or sorted(found) if not default or (found[name].get("spec") or {}).get("default")
+    ]
     show(documents, output=output, rows=[_row(document) for document in documents])
 
 

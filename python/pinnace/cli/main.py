@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,9 @@ from pinnace.errors import InterruptedRun, PinnaceError
 from pinnace.settings import Settings
 
 __all__ = ["app", "main"]
+
+_AS_PLUGIN = "kubectl pinnace"
+"""What people have typed where kubectl runs us."""
 
 app = typer.Typer(
     name="pinnace",
@@ -55,7 +59,7 @@ def main() -> None:
     interruption.install()
     try:
         Settings.read(os.environ)
-        app()
+        app(prog_name=_AS_PLUGIN if Path(sys.argv[0]).name == "kubectl-pinnace" else None)
     except (PinnaceError, InterruptedRun) as error:
         print(f"error: {error}", file=sys.stderr)
         for note in getattr(error, "__notes__", ()):

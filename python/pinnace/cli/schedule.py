@@ -10,7 +10,6 @@ import typer
 
 from pinnace.cli import human
 from pinnace.cli.filter_options import (
-    BACKUP,
     Annotations,
     ClusterResources,
     ExcludeClusterScoped,
@@ -25,7 +24,12 @@ from pinnace.cli.filter_options import (
     Labels,
     OrderedResources,
     OrSelector,
+    ResourcePolicies,
     Selector,
+    SnapshotLocations,
+    SnapshotTimeout,
+    SnapshotVolumes,
+    StorageLocation,
     Ttl,
 )
 from pinnace.cli.help import GroupedCommand
@@ -130,13 +134,15 @@ def create(
     selector: Selector = "",
     or_selector: OrSelector = "",
     ordered_resources: OrderedResources = "",
+    snapshot_volumes: SnapshotVolumes = None,
+    volume_snapshot_locations: SnapshotLocations = "",
+    resource_policies_configmap: ResourcePolicies = "",
+    csi_snapshot_timeout: SnapshotTimeout = "",
     from_file: FromFile = None,
     ttl: Ttl = "",
     labels: Labels = "",
     annotations: Annotations = "",
-    storage_location: Annotated[
-        str, typer.Option(rich_help_panel=BACKUP, help="The location; without it the cluster's default.")
-    ] = "",
+    storage_location: StorageLocation = "",
     use_owner_references_in_backup: Annotated[
         bool,
         typer.Option(
@@ -226,6 +232,8 @@ def unpause(
 def _set_paused(
     schedules: "Objects", chosen: list[dict[str, Any]], *, paused: bool, skip_immediately: bool | None
 ) -> None:
+    if not chosen:
+        print("No schedules found", file=sys.stderr)
     word = "paused" if paused else "unpaused"
     for schedule in chosen:
         name, spec = str(schedule["metadata"]["name"]), schedule.get("spec") or {}

@@ -66,7 +66,7 @@ class BackupSync(PeriodicController):
         self._locations = locations
         self._period_seconds = period_seconds
         self._metrics = metrics
-        self._events = events
+        self._events = events.about("velero.io/v1", "BackupStorageLocation")
         self._clock = clock
         self._backups = Objects(client, BACKUPS, namespace=namespace)
         self._schedules = Objects(client, SCHEDULES, namespace=namespace)
@@ -85,7 +85,7 @@ class BackupSync(PeriodicController):
                     self._sync(location, self._locations.open_document(location), self._misses[key])
                 except PinnaceError as error:
                     _log.warning("backup sync of location %s: %s", location["metadata"]["name"], error)
-                    self._tell(location, "SyncFailed", str(error))
+                    self._events.warn(location, "SyncFailed", str(error))
 
     def _sync(self, location: Mapping[str, Any], store: ObjectStore, misses: sync_plan.Misses) -> None:
         """One round. The Backups are taken first: what ends after that is no orphan."""
@@ -128,9 +128,11 @@ class BackupSync(PeriodicController):
                 continue
             misses.add(name, now=self._clock(), is_unreadable=error is not None)
             if error is not None and unreadable <= _TOLD_EACH:
-                self._tell(location, "BackupNotSynced", f"backup {name} can't be synced: {error}")
+                self._events.warn(location, "BackupNotSynced", f"backup {name} can't be synced: {error}")
         if unreadable > _TOLD_EACH:
-            self._tell(location, "BackupNotSynced", f"{unreadable} backups can't be synced, {_TOLD_EACH} are told each")
+            self._events.warn(
+                location, "BackupNotSynced", f"{unreadable} backups can't be synced, {_TOLD_EACH} are told each"
+            )
         return created
 
     def _document(
@@ -159,12 +161,12 @@ class BackupSync(PeriodicController):
     def _remove(self, location: Mapping[str, Any], store: ObjectStore, found: sync_plan.Orphans) -> int:
         """Remove orphans, after the bucket has said of each by itself that it is gone."""
         if found.kept_because:
-            self._tell(location, "OrphansKept", found.kept_because)
+            self._events.warn(location, "OrphansKept", found.kept_because)
         gone = []
         for backup in found.backups:
             if store.exists(BackupStore(store, str(backup["metadata"]["name"])).keys.metadata):
                 text = f"its listing leaves out backup {backup['metadata']['name']}, which is there; nothing is removed"
-                self._tell(location, "OrphansKept", text)
+                self._events.warn(location, "OrphansKept", text)
                 return 0
             gone.append(backup)
         for backup in gone:
@@ -173,12 +175,6 @@ class BackupSync(PeriodicController):
                 "backup %s: its data is gone from location %s", backup["metadata"]["name"], location["metadata"]["name"]
             )
         return len(gone)
-
-    def _tell(self, location: Mapping[str, Any], reason: str, message: str) -> None:
-        self._events.record(
-            location, kind="BackupStorageLocation", api_version="velero.io/v1", reason=reason, message=message,
-            warning=True,
-        )  # fmt: skip
 
 
 def _is_general(error: PinnaceError) -> bool:

@@ -185,6 +185,7 @@ class Dispatcher:
             backups=backups,
             skip_immediately=upkeep.schedule_skip_immediately,
             metrics=metrics,
+            begin_series=self.metrics.begin,
             events=events,
             clock=clock,
         )

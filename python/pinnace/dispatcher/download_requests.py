@@ -70,7 +70,7 @@ class DownloadRequestController(QueueController):
         self._backups = Objects(client, BACKUPS, namespace=namespace)
         self._restores = Objects(client, RESTORES, namespace=namespace)
         self._locations = locations
-        self._events = events
+        self._events = events.about("velero.io/v1", "DownloadRequest")
         self._clock = clock
         self._namespace = namespace
         self._copies = self.watch(client, DOWNLOAD_REQUESTS, namespace=namespace)
@@ -94,10 +94,7 @@ class DownloadRequestController(QueueController):
             url = self._url(request)
         except (DownloadRefusedError, LocationError, StoreError, UsageError) as error:
             if not isinstance(error, StoreUnavailableError):
-                self._events.record(
-                    request, kind="DownloadRequest", api_version="velero.io/v1", reason="NoURL", message=str(error),
-                    warning=True,
-                )  # fmt: skip
+                self._events.warn(request, "NoURL", str(error))
             raise
         expiration = timestamp(self._clock() + timedelta(seconds=_URL_SECONDS))
         status = {"phase": "Processed", "downloadURL": url, "expiration": expiration}

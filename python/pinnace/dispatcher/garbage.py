@@ -9,7 +9,7 @@ from pinnace.dispatcher.retention_guard import kept_because
 from pinnace.velero.label import BACKUP_UID_LABEL
 from pinnace.velero.phase import phase_of
 
-__all__ = ["GC_FAILURE_LABEL", "Collect", "Keep", "Refuse", "Verdict", "verdicts"]
+__all__ = ["GC_FAILURE_LABEL", "Collect", "Keep", "Refuse", "Verdict", "has_expired", "verdicts"]
 
 GC_FAILURE_LABEL = "velero.io/gc-failure"
 _OVER = frozenset({"Completed", "PartiallyFailed", "Failed", "FailedValidation", "Deleting"})
@@ -64,7 +64,7 @@ def verdicts(
     kept = kept_because(everything, schedules=schedules, leaving=leaving, is_on=guard, now=now)
     for backup in everything:
         name = str(backup["metadata"]["name"])
-        if name in leaving or not _has_expired(backup, now) or phase_of(backup) not in _OVER:
+        if name in leaving or not has_expired(backup, now) or phase_of(backup) not in _OVER:
             continue
         verdict = Keep(backup, kept[name]) if name in kept else _verdict(backup, locations)
         if verdict is not None:
@@ -82,7 +82,8 @@ def _verdict(backup: Mapping[str, Any], locations: Mapping[str, Mapping[str, Any
     return Collect(backup) if phase_of(location) == "Available" else None
 
 
-def _has_expired(backup: Mapping[str, Any], now: datetime) -> bool:
+def has_expired(backup: Mapping[str, Any], now: datetime) -> bool:
+    """Whether its time is over; a Backup without an expiration has not begun."""
     expiration = (backup.get("status") or {}).get("expiration")
     return bool(expiration) and datetime.fromisoformat(str(expiration)) <= now
 

@@ -15,7 +15,10 @@ _DURATION_BUCKETS = (60, 300, 600, 900, 1800, 3600, 7200, 10800, 14400)
 
 
 class Metrics:
-    """All families of one dispatcher; series of Backups without a schedule are there from the start, as in Velero."""
+    """All families of one dispatcher; series are there at 0 before anything is counted, as in Velero.
+
+    One that begins at 1 has never increased, so that no alert would tell of the first failure.
+    """
 
     def __init__(self) -> None:
         # The library's own `_created` series have no counterpart in Velero, and double what a Prometheus stores.
@@ -51,7 +54,19 @@ class Metrics:
         self._page_bytes = self._gauge("pinnace_backup_page_bytes", "Bytes of list responses of the last backup.")
         self._throttled = self._counter("pinnace_backup_throttled", "Requests that the API server answered with 429.")
         self._last_success_at: dict[str, datetime] = {}
-        self._begin_without_schedule()
+        self._known: set[str] = set()
+        self.begin("")
+
+    def begin(self, schedule: str) -> None:
+        """Begin the series of a schedule's Backups, or of those without one: nothing ended badly yet."""
+        if schedule in self._known:
+            return
+        self._known.add(schedule)
+        ends = (self._success, self._partial_failure, self._failure, self._validation_failure)
+        deletions = (self._deletion_attempt, self._deletion_success, self._deletion_failure)
+        for family in (self._attempt, *ends, *deletions, self._warnings, self._items, self._item_errors):
+            family.labels(schedule)
+        self._last_status.labels(schedule).set(1)
 
     def begun(self, backup: Mapping[str, Any]) -> None:
         """A Backup became InProgress."""
@@ -112,14 +127,6 @@ class Metrics:
     def location(self, name: str, *, is_available: bool) -> None:
         """A BackupStorageLocation was validated."""
         self._location.labels(name).set(1 if is_available else 0)
-
-    def _begin_without_schedule(self) -> None:
-        """Make the series that an alert compares with, as Velero does: nothing ended badly yet."""
-        ends = (self._success, self._partial_failure, self._failure, self._validation_failure)
-        deletions = (self._deletion_attempt, self._deletion_success, self._deletion_failure)
-        for family in (self._attempt, *ends, *deletions, self._warnings, self._items, self._item_errors):
-            family.labels("")
-        self._last_status.labels("").set(1)
 
     def _succeeded(self, schedule: str, ended: datetime) -> None:
         self._last_success_at[schedule] = max(self._last_success_at.get(schedule, ended), ended)

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 class ScheduleController(QueueController):
     """Keeps nothing of its own; `backups` are copies of all Backups, which may be behind: a name that is taken is seen
-    when the Backup is made."""
+    when the Backup is made. `begin_series` is told each name, as labels have it, before its first Backup is counted."""
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class ScheduleController(QueueController):
         backups: Copies,
         skip_immediately: bool,
         metrics: UpkeepMetrics,
+        begin_series: Callable[[str], None],
         events: EventRecorder,
         clock: Callable[[], datetime],
     ) -> None:
@@ -42,7 +43,8 @@ class ScheduleController(QueueController):
         self._copies = backups
         self._skip_immediately = skip_immediately
         self._metrics = metrics
-        self._events = events
+        self._begin_series = begin_series
+        self._events = events.about("velero.io/v1", "Schedule")
         self._clock = clock
         self._backups = Objects(client, BACKUPS, namespace=namespace)
         self._objects = Objects(client, SCHEDULES, namespace=namespace)
@@ -59,6 +61,7 @@ class ScheduleController(QueueController):
         if schedule is None:
             self._metrics.schedule(name, next_due=None)
             return None
+        self._begin_series(valid_name(name))
         observed = steps.Observed(
             schedule=schedule,
             backups=[backup for backup in self._copies.list() if schedule_name_of(backup) == valid_name(name)],
@@ -83,7 +86,7 @@ class ScheduleController(QueueController):
                     schedule, {"status": {"phase": step.phase, "validationErrors": list(errors) or None}}
                 )
                 if errors:
-                    self._tell(schedule, "FailedValidation", "; ".join(errors), warning=True)
+                    self._events.warn(schedule, "FailedValidation", "; ".join(errors))
             case steps.SkipNow():
                 self._objects.patch_unchanged(
                     schedule, {"spec": {"skipImmediately": False}, "status": {"lastSkipped": now}}
@@ -92,7 +95,7 @@ class ScheduleController(QueueController):
                 text = (
                     f"{' and '.join(fields)} lay in the future, when nothing would have been due: the clock was wrong"
                 )
-                self._tell(schedule, "ClockWasWrong", text, warning=True)
+                self._events.warn(schedule, "ClockWasWrong", text)
                 self._objects.patch_unchanged(schedule, {"status": dict.fromkeys(fields, now)})
             case steps.Make(due):
                 self._make(schedule, due)
@@ -105,17 +108,12 @@ class ScheduleController(QueueController):
         try:
             is_made = self._backups.create(made_backup(schedule, due))
         except KubeError as error:
-            self._tell(schedule, "BackupNotMade", f"Backup {name} can't be made: {error}", warning=True)
+            self._events.warn(schedule, "BackupNotMade", f"Backup {name} can't be made: {error}")
             raise
         if is_made:
-            self._tell(schedule, "BackupMade", f"Backup {name} was made, due at {timestamp(due)}")
+            self._events.tell(schedule, "BackupMade", f"Backup {name} was made, due at {timestamp(due)}")
             return
         found = self._backups.get(name)
         if found is not None and schedule_name_of(found) != valid_name(str(schedule["metadata"]["name"])):
             text = f"Backup {name} was there already, and is not this schedule's; none was made for this time"
-            self._tell(schedule, "BackupNotMade", text, warning=True)
-
-    def _tell(self, schedule: Mapping[str, Any], reason: str, message: str, *, warning: bool = False) -> None:
-        self._events.record(
-            schedule, kind="Schedule", api_version="velero.io/v1", reason=reason, message=message, warning=warning
-        )
+            self._events.warn(schedule, "BackupNotMade", text)

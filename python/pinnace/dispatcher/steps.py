@@ -57,7 +57,7 @@ class Steps:
         self._requests = requests
         self._locations = locations
         self.metrics = metrics
-        self._events = events
+        self._events = events.about("velero.io/v1", "Backup")
         self._clock = clock
         self._backups = Objects(client, BACKUPS, namespace=namespace)
         self._jobs = Objects(client, JOBS, namespace=namespace)
@@ -145,13 +145,13 @@ class Steps:
             serves_csi_snapshots=self._settings.csi_snapshots and self._requests.serves_csi_snapshots(),
         )
         if self._jobs.create(manifest):
-            self._tell(backup, "JobCreated", f"Job {manifest['metadata']['name']} was created")
+            self._events.tell(backup, "JobCreated", f"Job {manifest['metadata']['name']} was created")
 
     def _refuse(self, backup: Mapping[str, Any], document: Mapping[str, Any], errors: Sequence[str]) -> None:
         status = {"phase": "FailedValidation", "validationErrors": list(errors), "queuePosition": None}
         self._patch(backup, document, status)
         self.metrics.refused(backup)
-        self._tell(backup, "FailedValidation", "; ".join(errors), warning=True)
+        self._events.warn(backup, "FailedValidation", "; ".join(errors))
 
     def _mark_in_progress(self, backup: Mapping[str, Any]) -> None:
         prepared = self._requests.prepare(backup)
@@ -175,7 +175,7 @@ class Steps:
     def _note_attempt(self, step: steps.NoteAttempt, backup: Mapping[str, Any], job: Mapping[str, Any]) -> None:
         text = f"attempt {step.attempt} of {step.attempts}, since {step.reason or 'the last one failed'}"
         self._patch_status(backup, {"failureReason": text})
-        self._tell(backup, "Retrying", text, warning=True)
+        self._events.warn(backup, "Retrying", text)
         self._annotate(job, steps.ATTEMPT_ANNOTATION, str(step.attempt))
         self.metrics.retried()
 
@@ -239,10 +239,10 @@ class Steps:
         if phase == "PartiallyFailed":
             errors = status.get("errors", 0)
             message += f", errors: {errors}; see `pinnace backup describe {backup['metadata']['name']}`"
-        self._tell(backup, phase, message, warning=phase != "Completed")
+        (self._events.tell if phase == "Completed" else self._events.warn)(backup, phase, message)
 
     def _tell_start(self, backup: Mapping[str, Any], pod_name: str) -> None:
-        self._tell(backup, "Started", f"Pod {pod_name} makes the backup")
+        self._events.tell(backup, "Started", f"Pod {pod_name} makes the backup")
 
     def _annotate(self, job: Mapping[str, Any], annotation: str, value: str) -> None:
         self._jobs.patch_unchanged(job, {"metadata": {"annotations": {annotation: value}}})
@@ -255,8 +255,3 @@ class Steps:
 
     def _patch_status(self, backup: Mapping[str, Any], status: Mapping[str, Any]) -> None:
         self._backups.patch_unchanged(backup, {"status": self._requests.known_status(status)})
-
-    def _tell(self, backup: Mapping[str, Any], reason: str, message: str, *, warning: bool = False) -> None:
-        self._events.record(
-            backup, kind="Backup", api_version="velero.io/v1", reason=reason, message=message, warning=warning
-        )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pinnace.errors import UsageError
 from pinnace.hooks.allowed import AllowedHooks
+from pinnace.velero.duration import parse_frequency
 
 __all__ = ["DEFAULT_NAMESPACE", "InstallOptions", "Location", "read_location"]
 
@@ -26,18 +27,21 @@ class Location:
 
 @dataclass(frozen=True)
 class InstallOptions:
-    """Everything else; empty `image` is the one of this version."""
+    """Everything else; empty `image` is the one of this version, and an empty frequency is the dispatcher's own."""
 
     namespace: str = DEFAULT_NAMESPACE
     image: str = ""
     location: Location | None = None
     service_account_annotations: Mapping[str, str] = field(default_factory=dict)
     retention_guard: bool = True
+    garbage_collection_frequency: str = ""
     crds_only: bool = False
     hooks: AllowedHooks = AllowedHooks.SPEC
 
     def __post_init__(self) -> None:
         """Refuse what would have no effect."""
+        if self.garbage_collection_frequency:
+            parse_frequency(self.garbage_collection_frequency, field="--garbage-collection-frequency")
         is_default = self.hooks is AllowedHooks.SPEC
         if self.crds_only and (self.location or self.image or self.service_account_annotations or not is_default):
             raise UsageError("--crds-only: nothing but the kinds is applied; leave out the flags of the rest")

@@ -1,7 +1,7 @@
 """Turns options into manifests: pure, and the same for the same options."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pinnace.hooks.allowed import AllowedHooks
 from pinnace.install import manifests
@@ -61,10 +61,17 @@ def _filled_in(document: Manifest, *, options: InstallOptions) -> Manifest:
         image = options.image or manifests.default_image()
         _set_image(document, image=image)
         _set_variables(document, {"PINNACE_JOB_IMAGE": image, "PINNACE_HOOKS": options.hooks.value})
-        if not options.retention_guard:
-            [container] = document["spec"]["template"]["spec"]["containers"]
-            container["args"].append("--no-retention-guard")
+        [container] = document["spec"]["template"]["spec"]["containers"]
+        container["args"] += _arguments(options)
     return document
+
+
+def _arguments(options: InstallOptions) -> Iterator[str]:
+    """The dispatcher's flags for what is not as usual."""
+    if not options.retention_guard:
+        yield "--no-retention-guard"
+    if options.garbage_collection_frequency:
+        yield f"--garbage-collection-frequency={options.garbage_collection_frequency}"
 
 
 def _set_image(deployment: Manifest, *, image: str) -> None:

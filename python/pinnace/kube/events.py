@@ -11,7 +11,7 @@ from pinnace.kube.client import Client
 from pinnace.kube.kinds import EVENTS
 from pinnace.kube.objects import Objects
 
-__all__ = ["EventRecorder"]
+__all__ = ["EventRecorder", "KindEvents"]
 
 _MESSAGE_CHARACTERS = 1024
 """The API server refuses longer ones."""
@@ -27,6 +27,10 @@ class EventRecorder:
         self._namespace = namespace
         self._component = component
         self._host = host
+
+    def about(self, api_version: str, kind: str) -> "KindEvents":
+        """Give the Events of one kind, whose listed objects do not say themselves what they are."""
+        return KindEvents(self, api_version=api_version, kind=kind)
 
     def record(self, about: Mapping[str, Any], *, kind: str, api_version: str, reason: str, message: str,
                warning: bool = False) -> None:  # fmt: skip
@@ -63,3 +67,25 @@ class EventRecorder:
             self._events.create(event)
         except KubeError as error:
             _log.warning("event %s of %s %s can't be written: %s", reason, kind, metadata["name"], error)
+
+
+class KindEvents:
+    """The Events about objects of one kind."""
+
+    def __init__(self, recorder: EventRecorder, *, api_version: str, kind: str) -> None:
+        self._recorder = recorder
+        self._api_version = api_version
+        self._kind = kind
+
+    def tell(self, about: Mapping[str, Any], reason: str, message: str) -> None:
+        """Write a Normal Event."""
+        self._record(about, reason, message, warning=False)
+
+    def warn(self, about: Mapping[str, Any], reason: str, message: str) -> None:
+        """Write a Warning."""
+        self._record(about, reason, message, warning=True)
+
+    def _record(self, about: Mapping[str, Any], reason: str, message: str, *, warning: bool) -> None:
+        self._recorder.record(
+            about, kind=self._kind, api_version=self._api_version, reason=reason, message=message, warning=warning
+        )

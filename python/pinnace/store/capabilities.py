@@ -4,6 +4,7 @@ import secrets
 import ssl
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -43,32 +44,46 @@ def capabilities(store: ObjectStore, *, is_read_only: bool = False) -> Iterator[
 
     What is written lies under `metadata/`, which Velero permits at a prefix and never reads.
     """
-    yield _tried("list", "s3:ListBucket", store.validate)
+    yield _tried(store, "list", "s3:ListBucket", store.validate)
     if is_read_only:
         return
     folder = f"metadata/pinnace-check-{secrets.token_hex(8)}/"
     key, large = f"{folder}small", f"{folder}large"
-    written = _tried("put", "s3:PutObject", lambda: store.put(key, _BODY))
+    written = _tried(store, "put", "s3:PutObject", lambda: store.put(key, _BODY))
     yield written
     if written.result is Result.WORKS:
-        yield _tried("conditional create", "s3:PutObject", lambda: _create_again(store, key))
-        yield _tried("ranged read", "s3:GetObject", lambda: _read_range(store, key))
-        yield _tried("presigned URL", "s3:GetObject", lambda: _read_by_url(store, key))
-        yield _tried("multipart upload", "s3:PutObject", lambda: _upload(store, large, commits=True))
-        yield _tried("abort an upload", "s3:AbortMultipartUpload", lambda: _upload(store, large, commits=False))
-        yield _tried("list uploads", "s3:ListBucketMultipartUploads", lambda: list(store.uploads(folder)))
-    yield _tried("delete", "s3:DeleteObject", lambda: _delete(store, key, large))
+        yield _tried(store, "conditional create", "s3:PutObject", lambda: _create_again(store, key))
+        yield _tried(store, "ranged read", "s3:GetObject", lambda: _read_range(store, key))
+        yield _tried(store, "presigned URL", "s3:GetObject", lambda: _read_by_url(store, key))
+        yield _tried(store, "multipart upload", "s3:PutObject", lambda: _upload(store, large, commits=True))
+        yield _tried(store, "abort an upload", "s3:AbortMultipartUpload", lambda: _upload(store, large, commits=False))
+        yield _tried(store, "list uploads", "s3:ListBucketMultipartUploads", lambda: list(store.uploads(folder)))
+    yield _tried(store, "delete", "s3:DeleteObject", lambda: _delete(store, key, large))
 
 
 class _LacksError(Exception):
     """It is not there, and backups go on without it; the sentence says what that means."""
 
 
-def _tried(name: str, right: str, act: Callable[[], Any]) -> Capability:
+class _WrongError(Exception):
+    """The server took it and did something else; no right mends that."""
+
+    def __init__(self, action: str, reason: str) -> None:
+        self.action = action
+        self.reason = reason
+        super().__init__(action, reason)
+
+
+def _tried(store: ObjectStore, name: str, right: str, act: Callable[[], Any]) -> Capability:
     try:
         act()
     except _LacksError as lack:
         return Capability(name, right, Result.LACKS, str(lack))
+    except _WrongError as wrong:
+        told = StoreError(
+            location=store.location, action=wrong.action, reason=wrong.reason, fix="use another S3 server"
+        )
+        return Capability(name, right, Result.FAILS, str(told))
     except StoreError as error:
         return Capability(name, right, Result.FAILS, str(error))
     return Capability(name, right, Result.WORKS)
@@ -87,7 +102,7 @@ def _create_again(store: ObjectStore, key: str) -> None:
 
 def _read_range(store: ObjectStore, key: str) -> None:
     if store.get(key, offset=100, length=10) != _BODY[100:110]:
-        raise _wrong(store, f"s3:GetObject {key}", "a range is not what was asked for")
+        raise _WrongError(f"s3:GetObject {key}", "a range is not what was asked for")
 
 
 def _read_by_url(store: ObjectStore, key: str) -> None:
@@ -106,7 +121,7 @@ def _read_by_url(store: ObjectStore, key: str) -> None:
             fix="grant s3:GetObject; behind another public name give publicUrl",
         ) from error  # fmt: skip
     if body != _BODY:
-        raise _wrong(store, "presigned GET", "the body is not what was stored")
+        raise _WrongError("presigned GET", "the body is not what was stored")
 
 
 def _trust(store: ObjectStore) -> ssl.SSLContext:
@@ -129,17 +144,17 @@ def _upload(store: ObjectStore, key: str, *, commits: bool) -> None:
             writer.commit()
         else:
             writer.abort()
-    if commits and store.size(key) != size:
-        raise _wrong(store, f"s3:PutObject {key}", f"it has {store.size(key)} bytes of {size}")
+    if not commits:
+        return
+    with suppress(StoreError):  # not to be allowed to look is told where it is read
+        if (found := store.size(key)) != size:
+            raise _WrongError(f"s3:PutObject {key}", f"it has {found} bytes of {size}")
 
 
 def _delete(store: ObjectStore, *keys: str) -> None:
     for key in keys:
         store.delete(key)
-    for key in keys:
-        if store.exists(key):
-            raise _wrong(store, f"s3:DeleteObject {key}", "it is still there")
-
-
-def _wrong(store: ObjectStore, action: str, reason: str) -> StoreError:
-    return StoreError(location=store.location, action=action, reason=reason, fix="use another S3 server")
+    with suppress(StoreError):
+        for key in keys:
+            if store.exists(key):
+                raise _WrongError(f"s3:DeleteObject {key}", "it is still there")

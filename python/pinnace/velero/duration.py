@@ -4,7 +4,7 @@ import re
 
 from pinnace.errors import UsageError
 
-__all__ = ["format_duration", "parse_duration"]
+__all__ = ["format_duration", "parse_duration", "parse_frequency"]
 
 _UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
@@ -24,6 +24,14 @@ def parse_duration(text: str, *, field: str) -> float:
         raise UsageError(f"{field}: {text!r} is not a duration such as 720h or 1h30m0s; days are written as hours")
     seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
     return -seconds if text.startswith("-") else seconds
+
+
+def parse_frequency(text: str, *, field: str) -> float:
+    """Seconds between two looks, which must not be 0 or less; UsageError."""
+    seconds = parse_duration(text, field=field)
+    if seconds <= 0:
+        raise UsageError(f"{field}: more than 0 is wanted; a longer one looks less often")
+    return seconds
 
 
 def format_duration(seconds: float) -> str:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,40 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
         os.close(write_end)
         _, errors = process.communicate()
     assert (process.returncode, errors) == (1, "")
+
+
+def test_it_is_a_plugin_of_kubectl(tmp_path: Path) -> None:
+    """The real kubectl finds it on the path, hands the arguments on, and its exit code comes back."""
+    program = Path(sys.executable).with_name("pinnace")
+    (tmp_path / "kubectl-pinnace").symlink_to(program)
+    kubectl = [str(program.with_name("kubectl")), "pinnace"]
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*kubectl, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+    shown = run("schedule", "--help")
+    assert (shown.returncode, shown.stdout.splitlines()[0]) == (
+        0,
+        "Usage: kubectl pinnace schedule [OPTIONS] COMMAND [ARGS]...",
+    )
+    refused = run("backup", "get", "--store", "gs://b")
+    assert (refused.returncode, "gs is not a kind of store" in refused.stderr) == (2, True), refused.stderr
+    scripts = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts["kubectl-pinnace"] == scripts["pinnace"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("pinnace sch", ["schedule"]),
+        ("pinnace schedule p", ["pause"]),
+        ("pinnace backup create --from-s", ["--from-schedule"]),
+    ],
+)
+def test_a_shell_completes_commands_and_flags(typed: str, completed: list[str]) -> None:
+    """As the script of `--install-completion` asks."""
+    question = {"_PINNACE_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    program = Path(sys.executable).with_name("pinnace")
+    answer = subprocess.run([program], env={**os.environ, **question}, capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == completed

@@ -198,3 +198,14 @@ def test_no_series_tells_when_it_was_created() -> None:
     metrics = Metrics()
     metrics.ended(_COMPLETED, _FIGURES)
     assert [line for line in _text(metrics).splitlines() if "_created" in line] == []
+
+
+def test_the_series_of_a_schedule_are_there_before_its_first_failure_and_are_begun_once() -> None:
+    metrics = Metrics()
+    metrics.begin("nightly")
+    assert 'velero_backup_failure_total{schedule="nightly"} 0.0' in _lines(metrics)
+    assert 'velero_backup_last_status{schedule="nightly"} 1.0' in _lines(metrics)
+    metrics.ended(_backup("Failed", schedule="nightly"), Termination())
+    metrics.begin("nightly")
+    assert 'velero_backup_failure_total{schedule="nightly"} 1.0' in _lines(metrics)
+    assert 'velero_backup_last_status{schedule="nightly"} 0.0' in _lines(metrics)

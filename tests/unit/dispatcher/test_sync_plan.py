@@ -26,6 +26,24 @@ def test_a_round_is_bounded_and_begins_with_what_was_never_read() -> None:
     assert reading(names, known=names[1:], misses=misses, now=NOW) == Reading(["00000"], is_whole=True)
 
 
+def test_a_bucket_with_10000_backups_is_read_in_20_rounds_and_then_not_at_all() -> None:
+    names, known, rounds = [f"{number:05}" for number in range(10_000)], set[str](), 0
+    while not (found := reading(names, known=known, misses=Misses(), now=NOW)).is_whole:
+        assert len(found.names) == ROUND
+        known.update(found.names)
+        rounds += 1
+    assert (rounds, len(found.names)) == (19, ROUND)
+    assert reading(names, known=names, misses=Misses(), now=NOW) == Reading([], is_whole=True)
+
+
+def test_10000_logs_of_failed_backups_do_not_keep_a_new_backup_waiting() -> None:
+    names, misses = [f"{number:05}" for number in range(10_000)], Misses()
+    for name in names:
+        misses.add(name, now=NOW - timedelta(hours=1))
+    found = reading([*names, "new"], known=[], misses=misses, now=NOW)
+    assert (found.names[0], len(found.names), found.is_whole) == ("new", ROUND, False)
+
+
 def test_a_name_that_gave_nothing_is_read_less_and_less_often() -> None:
     misses, now, pauses = Misses(), NOW, []
     for _ in range(7):
@@ -66,6 +84,12 @@ def test_a_bucket_that_lists_nothing_makes_no_orphans() -> None:
     found = orphans([backup("a"), backup("b")], stored=[], location_name="main")
     assert found == Orphans((), kept_because="it lists no backup at all, so its 2 Backups are kept")
     assert orphans([backup("a", "Failed")], stored=[], location_name="main") == Orphans([])
+
+
+def test_of_10000_that_are_gone_at_once_a_round_looks_at_500() -> None:
+    copies = [backup(f"{number:05}") for number in range(10_000)]
+    found = orphans(copies, stored=["00000"], location_name="main")
+    assert (len(found.backups), found.is_whole, found.kept_because) == (ROUND, False, "")
 
 
 def test_orphans_of_a_round_are_bounded() -> None:

@@ -76,3 +76,18 @@ def test_credentials_are_not_shown() -> None:
 def test_only_the_kinds_means_nothing_else(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="--crds-only: nothing but the kinds is applied"):
         InstallOptions(crds_only=True, **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("0s", "more than 0 is wanted; a longer one looks less often"),
+        ("1d", "'1d' is not a duration: days are written as hours, 24h"),
+    ],
+)
+def test_a_frequency_that_the_dispatcher_would_not_take_is_refused_before_it_is_installed(
+    text: str, reason: str
+) -> None:
+    with pytest.raises(UsageError) as raised:
+        InstallOptions(garbage_collection_frequency=text)
+    assert str(raised.value) == f"--garbage-collection-frequency: {reason}"

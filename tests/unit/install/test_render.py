@@ -100,7 +100,7 @@ def test_the_image_is_the_dispatchers_and_the_jobs() -> None:
     assert [container["image"], *named] == ["registry.example/pinnace@sha256:1"] * 2
 
 
-def test_the_retention_guard_can_be_turned_off() -> None:
+def test_what_the_dispatcher_is_to_do_otherwise_is_a_flag_of_it() -> None:
     def args(options: InstallOptions) -> list[str]:
         deployment = without_kinds(options)["Deployment", "velero", "pinnace-dispatcher"]
         found: list[str] = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
@@ -108,6 +108,10 @@ def test_the_retention_guard_can_be_turned_off() -> None:
 
     assert args(InstallOptions()) == ["dispatcher"]
     assert args(InstallOptions(retention_guard=False)) == ["dispatcher", "--no-retention-guard"]
+    assert args(InstallOptions(garbage_collection_frequency="10m")) == [
+        "dispatcher",
+        "--garbage-collection-frequency=10m",
+    ]
 
 
 def test_annotations_are_on_all_service_accounts() -> None:

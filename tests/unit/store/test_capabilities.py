@@ -1,6 +1,6 @@
 """What a store can't do is said by the right that it needs, and nothing is left of the tries."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from pinnace.errors import ConditionUnsupportedError, StoreError
 from pinnace.store.capabilities import Capability, Result, capabilities
 from pinnace.store.filesystem import FilesystemStore
+from pinnace.store.object_store import ObjectWriter, Upload
 
 _NO_URLS = "; `velero backup logs` and `download` need such URLs"
 _UNNOTICED = "two runs of one name at once would not be noticed"
@@ -32,6 +33,25 @@ class WeakStore(FilesystemStore):
         if self._weakness == "ranges ignored":
             return super().get(key)
         return super().get(key, offset=offset, length=length)
+
+    def uploads(self, prefix: str) -> Iterator[Upload]:
+        if self._weakness == "no list of uploads":
+            raise StoreError(location=self.location, action="s3:ListBucketMultipartUploads", reason="denied")
+        return super().uploads(prefix)
+
+    def open_writer(self, key: str, **options: Any) -> ObjectWriter:
+        writer = super().open_writer(key, **options)
+        if self._weakness == "no abort":
+            writer.abort = self._denied_abort  # type: ignore[method-assign]
+        return writer
+
+    def _denied_abort(self) -> None:
+        raise StoreError(location=self.location, action="s3:AbortMultipartUpload", reason="denied")
+
+    def exists(self, key: str) -> bool:
+        if self._weakness == "no look":
+            raise StoreError(location=self.location, action=f"s3:GetObject {key}", reason="denied")
+        return super().exists(key)
 
     def delete(self, key: str) -> None:
         if self._weakness != "delete ignored":
@@ -76,6 +96,9 @@ def test_a_read_only_store_is_only_listed(tmp_path: Path) -> None:
         ("condition ignored", "conditional create", Result.LACKS,
          lambda text: text == f"it ignores If-None-Match and replaced an object: {_UNNOTICED}"),
         ("ranges ignored", "ranged read", Result.FAILS, lambda text: "a range is not what was asked for" in text),
+        ("no abort", "abort an upload", Result.FAILS, lambda text: text.endswith("s3:AbortMultipartUpload: denied")),
+        ("no list of uploads", "list uploads", Result.FAILS, lambda text: text.endswith("Uploads: denied")),
+        ("no look", "delete", Result.WORKS, lambda text: text == ""),
         ("delete ignored", "delete", Result.FAILS, lambda text: "it is still there" in text),
     ],
 )  # fmt: skip

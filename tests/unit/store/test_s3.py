@@ -174,6 +174,20 @@ def test_a_presigned_url_is_at_the_public_address_and_no_request_is_made() -> No
     assert plain.presigned_get("k", expires_seconds=1).startswith("https://s3.example/b/k?")
 
 
+@pytest.mark.parametrize(
+    ("path_style", "place"), [("true", "public.example/our-backups/p/x"), ("false", "our-backups.public.example/p/x")]
+)
+def test_a_presigned_url_is_in_the_locations_style_and_region(
+    path_style: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
+    options = f"s3Url=https://s3.example&publicUrl=https://public.example&region=eu-1&s3ForcePathStyle={path_style}"
+    url = open_store(f"s3://our-backups/p?{options}").presigned_get("x", expires_seconds=600)
+    assert url.startswith(f"https://{place}?")
+    assert "%2Feu-1%2Fs3%2Faws4_request" in url
+
+
 def test_a_presigned_url_for_an_object_with_a_customers_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(_KEY)
     store, _ = bucket_that_answers(options={"customerKeyEncryptionFile": str(tmp_path / "key")})
