@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pinnace.backup.missed_kinds import warn_of_what_will_be_missed
 from pinnace.backup.prepare import Prepared, prepare
 from pinnace.backup.run import RunOptions
 from pinnace.errors import ValidationFailedError
@@ -72,6 +73,7 @@ def forecast(backup: Backup, *, client: Client, options: RunOptions) -> Forecast
         raise ValidationFailedError(backup_name=backup.name, errors=texts)
     results = Results()
     prepared = prepare(client, backup, options=options, results=results, log=_NoLog())
+    warn_of_what_will_be_missed(prepared, results=results)
     return Forecast(_kinds(prepared), prepared.selection.names, prepared.skipped, results)
 
 

@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pinnace.backup import documents
 from pinnace.backup.description import Description
 from pinnace.cli import human
+from pinnace.collect.collected_list import LEFT_OUT_WORDS
 
 __all__ = ["description_lines"]
 
@@ -189,12 +191,7 @@ def _lists(description: Description) -> Iterator[str]:
         yield f"  {place}:  {human.counted(entry['items'], 'item')}, {how}{notes}"
 
 
-_REASONS = {
-    "excludeLabel": "labelled velero.io/exclude-from-backup=true",
-    "deleting": "being deleted",
-    "namespace": "of excluded namespaces",
-    "refused": "that can't be stored (errors above)",
-}
+_REASONS = {documents.camel(reason): words for reason, words in LEFT_OUT_WORDS.items()}
 
 
 def _not_taken(description: Description) -> Iterator[str]:

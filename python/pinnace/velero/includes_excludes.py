@@ -14,6 +14,7 @@ from pinnace.velero.label_selectors import matches_labels
 __all__ = [
     "AUTO_EXCLUDED_CLUSTER_SCOPED",
     "AUTO_EXCLUDED_NAMESPACE_SCOPED",
+    "IncludedName",
     "NamespaceSelection",
     "ResourceFilter",
     "select_namespaces",
@@ -43,6 +44,8 @@ class NamespaceSelection:
     cluster_wide: bool
     everything: bool
     missing: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
+    """Patterns of `includedNamespaces` that no namespace matches."""
 
     @cached_property
     def _names(self) -> frozenset[str]:
@@ -73,6 +76,11 @@ def select_namespaces(
         cluster_wide="*" in patterns,
         everything=not excluded - set(exclude_labelled) and included == set(existing),
         missing=tuple(sorted(included - set(existing))),
+        unmatched=tuple(
+            dict.fromkeys(
+                pattern for pattern in patterns if glob.is_pattern(pattern) and not _expanded((pattern,), existing)
+            )
+        ),
     )
 
 
@@ -83,10 +91,25 @@ def _expanded(patterns: Sequence[str], existing: Sequence[str]) -> set[str]:
 
 
 @dataclass(frozen=True)
+class IncludedName:
+    """An entry of an include list as it stands in `spec.<field>`, and the group resource or glob that it acts as."""
+
+    field: str
+    name: str
+    pattern: str
+
+    @property
+    def takes_scope(self) -> bool | None:
+        """Whether its list is about namespaced kinds; None for that of all kinds."""
+        return "Namespace" in self.field if "Scoped" in self.field else None
+
+
+@dataclass(frozen=True)
 class ResourceFilter:
     """The old- or new-style resource lists, names resolved to group resources.
 
-    `warnings` are sentences about names that act otherwise than they read.
+    `warnings` are sentences about names that act otherwise than they read, `named` the other entries of include lists,
+    `*` aside.
     """
 
     is_old_style: bool
@@ -97,6 +120,7 @@ class ResourceFilter:
     include_cluster_resources: bool | None
     namespaces_everything: bool
     warnings: tuple[str, ...] = ()
+    named: tuple[IncludedName, ...] = ()
 
     @classmethod
     def from_spec(
@@ -134,6 +158,7 @@ class ResourceFilter:
             include_cluster_resources=spec.include_cluster_resources,
             namespaces_everything=namespaces_everything,
             warnings=tuple(names.warnings),
+            named=tuple(names.included),
         )
 
     def includes(self, group_resource: str, *, namespaced: bool) -> bool:
@@ -198,6 +223,7 @@ class _Names:
         self._resolve = resolve
         self._scopes = scopes
         self.warnings: list[str] = []
+        self.included: list[IncludedName] = []
 
     def resolved(self, field: str, names: Sequence[str]) -> tuple[str, ...]:
         """Give the group resources of a list; globs are taken as they stand."""
@@ -206,6 +232,12 @@ class _Names:
         self.warnings.extend(
             f"spec.{field}: {name} is of the other scope and is ignored" for name in resolved if name in foreign
         )
+        if field.startswith("included"):
+            self.included.extend(
+                IncludedName(field, name, found)
+                for name, found in resolved.items()
+                if name != "*" and name not in foreign and found not in _AUTO_EXCLUDED
+            )
         return tuple(found for name, found in resolved.items() if name not in foreign)
 
     def warn_of_auto_excluded(self, included: Sequence[str]) -> None:
