@@ -44,7 +44,7 @@ def csi(driver: str, handle: str) -> dict[str, Any]:
 
 
 def world() -> Iterator[dict[str, Any]]:
-    for name in ("shop", "vault", "velero", "calm"):
+    for name in ("shop", "vault", "velero", "calm", "groups"):
         yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     secret = {"name": "storage-login", "namespace": "vault"}
     yield {"apiVersion": "v1", "kind": "Secret", "metadata": secret}
@@ -66,13 +66,21 @@ def world() -> Iterator[dict[str, Any]]:
         annotations = {_CLASS: "plain"} if name == "logs" else {}
         yield from claim_and_volume(name, namespace="shop", source=source, labels=labels, **annotations)
     yield from claim_and_volume("calm", namespace="calm", source=csi(_DRIVER, "v-calm"))
+    for name, labels in (
+        ("wal", {"velero.io/volume-group": "db"}),
+        ("rows", {"velero.io/volume-group": "db"}),
+        ("alone", {"velero.io/volume-group": "web"}),
+        ("left", {"own/group": "x"}),
+        ("right", {"own/group": "x"}),
+    ):
+        yield from claim_and_volume(name, namespace="groups", source=csi(_DRIVER, f"v-{name}"), labels=labels)
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[SnapshotCluster]:
     with snapshot_cluster(driver=_DRIVER, restore_bytes=2 * _GI) as started:
         started.apply(*world())
-        for namespace in ("shop", "calm"):
+        for namespace in ("shop", "calm", "groups"):
             started.wait_until_bound(namespace)
         yield started
 
@@ -241,3 +249,27 @@ def test_without_snapshots_nothing_is_made_in_the_cluster(cluster: SnapshotClust
     assert code == 0, stderr
     assert "persistentvolumeclaims/calm/calm" in pinnace("backup", "contents", "none", "--store", str(store)).stdout
     assert list(Path(store, "backups", "none").glob("*-csi-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "group", "claims"),
+    [
+        ({}, "velero.io/volume-group=db", "rows, wal"),
+        ({"volumeGroupSnapshotLabelKey": "own/group"}, "own/group=x", "left, right"),
+        ({"volumeGroupSnapshotLabelKey": "nobody/has"}, "", ""),
+        ({"snapshotVolumes": False}, "", ""),
+    ],
+)
+def test_a_volume_group_that_is_not_taken_as_one_is_a_warning(
+    spec: dict[str, Any], group: str, claims: str, cluster: SnapshotCluster, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    code, stderr = run(cluster, store, "volumes", includedNamespaces=["groups"], **spec)
+    assert code == 0, stderr
+    sentence = (
+        f" resource: /persistentvolumeclaims message: /the volume group {group} was not taken as one, since "
+        f"VolumeGroupSnapshots are not there yet: {claims} have a snapshot each, of different moments and not "
+        "consistent with each other"
+    )
+    warnings = document(store, "-results.gz")["warnings"]
+    assert warnings == ({"namespaces": {"groups": [sentence]}} if group else {})

@@ -16,6 +16,7 @@ import orjson
 from pinnace.actions.protocol import ResourceIdentifier
 from pinnace.backup.item_stations import Additional, ItemArchive
 from pinnace.backup.snapshot_watch import CLAIMS, BegunSnapshot, SnapshotTimeouts, SnapshotWatch
+from pinnace.backup.volume_groups import VolumeGroups
 from pinnace.errors import KubeError, VolumeError
 from pinnace.velero.backup import Backup
 from pinnace.velero.csi_items import restore_bytes, stored_claim
@@ -58,6 +59,7 @@ class ClaimSnapshots:
         self._classes: list[dict[str, Any]] | None = None
         self._stored_classes: set[str] = set()
         self._begun: dict[tuple[str, str], BegunSnapshot] = {}
+        self._groups = VolumeGroups(backup.spec)
 
     def begin(self, claim: Mapping[str, Any], info: VolumeInfo, *, driver: str) -> None:
         """Make the snapshot of one claim, if it was not begun before; VolumeError or KubeError where it can't be."""
@@ -81,6 +83,7 @@ class ClaimSnapshots:
         document = self._snapshots.create(claim, class_name=chosen.name)
         name, uid = str(document["metadata"]["name"]), str(document["metadata"]["uid"])
         self._begun[key] = BegunSnapshot(name, uid, info, driver, self._clock(), time.monotonic())
+        self._groups.add(claim)
 
     def defer(self, claim: Mapping[str, Any]) -> None:
         """Keep a claim whose snapshot was begun until it can be written."""
@@ -97,6 +100,7 @@ class ClaimSnapshots:
         for snapshot in wanted:
             if snapshot.is_taken:
                 self._watch.told(snapshot, "Error labelling the VolumeSnapshotContent", self._label)
+        self._groups.warn({one.claim_key for one in wanted if one.is_taken}, results=self._results)
         self._watch.wait(wanted, lambda one: one.is_ready)
         for snapshot in wanted:
             if snapshot.is_taken:
