@@ -11,7 +11,15 @@ from typing import Any
 import orjson
 
 from pinnace.actions.protocol import ActionResult, BackupItemAction, HoldingAction, ResourceIdentifier
-from pinnace.backup.item_stations import Additional, ItemArchive, ItemHooks, ItemVolumes, NoHooks, NoVolumes
+from pinnace.backup.item_stations import (
+    ADDITIONAL_NOT_FOUND,
+    Additional,
+    ItemArchive,
+    ItemHooks,
+    ItemVolumes,
+    NoHooks,
+    NoVolumes,
+)
 from pinnace.backup.log import VeleroLog
 from pinnace.engine import HeldItem, Hold
 from pinnace.errors import EngineError, KubeError, PinnaceError, ServerUnreachableError
@@ -121,7 +129,7 @@ class ItemBackupper:
                     self._back_up_fetched(resource, item, must_include=must_include)
                 elif not may_be_missing:
                     self._results.add_warning(
-                        "Additional item was not found in Kubernetes API, can't back it up",
+                        ADDITIONAL_NOT_FOUND,
                         namespace=identifier.namespace,
                         resource=identifier.group_resource,
                         name=identifier.name,

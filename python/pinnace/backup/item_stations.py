@@ -9,7 +9,19 @@ from pinnace.engine import NOTHING_HELD, HeldItem, Hold
 from pinnace.kube.discovery import ApiResource
 from pinnace.velero.results import Results
 
-__all__ = ["Additional", "HookPhase", "ItemArchive", "ItemHooks", "ItemVolumes", "NoHooks", "NoVolumes"]
+__all__ = [
+    "ADDITIONAL_NOT_FOUND",
+    "Additional",
+    "HookPhase",
+    "ItemArchive",
+    "ItemHooks",
+    "ItemVolumes",
+    "NoHooks",
+    "NoVolumes",
+]
+
+ADDITIONAL_NOT_FOUND = "Additional item was not found in Kubernetes API, can't back it up"
+"""Velero's words (item_backupper.go)."""
 
 HookPhase = Literal["pre", "post"]
 
