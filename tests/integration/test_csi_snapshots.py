@@ -87,6 +87,7 @@ def cluster() -> Iterator[SnapshotCluster]:
 
 def run(cluster: SnapshotCluster, store: Path, name: str, **spec: Any) -> tuple[int, str]:
     manifest = store.parent / f"{name}.yaml"
+    spec = {"snapshotVolumes": True, **spec}
     document = {"kind": "Backup", "apiVersion": "velero.io/v1", "metadata": {"namespace": "velero"}, "spec": spec}
     manifest.write_text(yaml.safe_dump(document))
     arguments = ("--store", str(store), "--kubeconfig", str(cluster.tested.kubeconfig), "--from-file", str(manifest))
@@ -273,3 +274,36 @@ def test_a_volume_group_that_is_not_taken_as_one_is_a_warning(
     )
     warnings = document(store, "-results.gz")["warnings"]
     assert warnings == ({"namespaces": {"groups": [sentence]}} if group else {})
+
+
+def test_a_run_that_was_not_told_to_takes_no_snapshot_and_says_of_how_many_claims(
+    cluster: SnapshotCluster, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    where = ("--include-namespaces=groups", "--kubeconfig", str(cluster.tested.kubeconfig))
+    warning = (
+        "5 claims are stored without a snapshot of what is in the volumes: a run from a shell takes none unless told, "
+        "since they are made in the cluster and stay in its storage; add --snapshot-volumes"
+    )
+    planned = pinnace("backup", "plan", *where)
+    assert (planned.returncode, planned.stdout.count(warning), planned.stderr.count(warning)) == (0, 1, 1)
+    ran = pinnace("backup", "run", "volumes", "--store", str(store), *where)
+    assert (ran.returncode, ran.stderr.count(warning)) == (0, 1)
+    assert document(store, "-results.gz")["warnings"] == {"velero": [f" message: /{warning}"]}
+    stored = json.loads(Path(store, "backups", "volumes", "velero-backup.json").read_text())
+    assert (stored["spec"]["snapshotVolumes"], stored["status"]["warnings"]) == (False, 1)
+    assert list(Path(store, "backups", "volumes").glob("*-csi-*")) == []
+    told = pinnace("backup", "plan", "--snapshot-volumes", *where)
+    assert "Volumes: snapshots of the volumes of about 5 claims are made in the cluster" in told.stdout
+    assert "claims are stored without" not in told.stdout + told.stderr
+
+
+def test_a_job_whose_installation_has_them_off_says_so(cluster: SnapshotCluster, tmp_path: Path) -> None:
+    backup = Backup("off", uid="u-2", spec=BackupSpec(included_namespaces=("groups",)))
+    store = BackupStore(FilesystemStore(tmp_path), "off")
+    reason = "CSI snapshots are off in this installation (--csi-snapshots off)"
+    started = backup.with_status(start_timestamp="2026-11-25T03:00:00Z")
+    outcome = make(started, client=cluster.client, store=store, options=RunOptions(takes_csi_snapshots=False))
+    assert [entry.message for entry in outcome.results.entries()] == [
+        f"5 claims are stored without a snapshot of what is in the volumes: {reason}"
+    ]

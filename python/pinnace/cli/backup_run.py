@@ -23,11 +23,13 @@ from pinnace.cli.filter_options import (
     OrderedResources,
     OrSelector,
     Selector,
+    SnapshotVolumes,
     Ttl,
 )
 from pinnace.cli.options import (
     CLUSTER,
     OUTPUT,
+    VOLUMES,
     Context,
     Format,
     Kubeconfig,
@@ -45,8 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-VOLUMES = "Volumes"
-
 
 def run(
     name: Name,
@@ -63,15 +63,7 @@ def run(
     selector: Selector = "",
     or_selector: OrSelector = "",
     ordered_resources: OrderedResources = "",
-    snapshot_volumes: Annotated[
-        bool | None,
-        typer.Option(
-            "--snapshot-volumes/--no-snapshot-volumes",
-            rich_help_panel=VOLUMES,
-            help="Take snapshots of volumes, which makes VolumeSnapshots in the cluster for a while. Where possible "
-            "without it.",
-        ),
-    ] = None,
+    snapshot_volumes: SnapshotVolumes = None,
     volume_snapshot_locations: Annotated[
         str,
         typer.Option(rich_help_panel=VOLUMES, help="VolumeSnapshotLocations of native snapshots, as ebs. In velero."),
@@ -122,6 +114,7 @@ def run(
     settings = configure(store=store, log_level=log_level, log_format=log_format)
     spec = backup_flags.spec_document(locals())
     backup = backup_flags.read_backup(name, spec=spec, labels=labels, annotations=annotations, from_file=from_file)
+    backup, no_snapshots_because = backup_flags.with_snapshots_decided(backup)
 
     from pinnace.backup.run import RunOptions
     from pinnace.backup.run import run as run_backup
@@ -142,6 +135,7 @@ def run(
                 level=compression,
                 log_level=settings.stored_log_level,
                 hooks=hooks,
+                no_snapshots_because=no_snapshots_because,
             ),
             observer=display,
         )

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from pinnace.cli.options import CLUSTER, FILTERS
+from pinnace.cli.options import CLUSTER, FILTERS, VOLUMES
 
 __all__ = [
     "BACKUP",
@@ -25,6 +25,7 @@ __all__ = [
     "OrSelector",
     "OrderedResources",
     "Selector",
+    "SnapshotVolumes",
     "Ttl",
 ]
 
@@ -74,6 +75,15 @@ OrSelector = Annotated[
 OrderedResources = Annotated[
     str,
     typer.Option(rich_help_panel=FILTERS, help="Items to take first, as 'pods=shop/db-0,shop/db-1;nodes=a'."),
+]
+SnapshotVolumes = Annotated[
+    bool | None,
+    typer.Option(
+        "--snapshot-volumes/--no-snapshot-volumes",
+        rich_help_panel=VOLUMES,
+        help="Take snapshots of volumes. They are made in the cluster and stay in its storage, so without it a run "
+        "from here takes none, and says of how many claims.",
+    ),
 ]
 FromFile = Annotated[
     Path | None,
