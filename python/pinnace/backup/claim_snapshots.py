@@ -11,9 +11,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from pinnace.actions.protocol import ResourceIdentifier
+from pinnace.backup.item_json import read_item, write_item
 from pinnace.backup.item_stations import Additional, ItemArchive
 from pinnace.backup.snapshot_watch import CLAIMS, BegunSnapshot, SnapshotTimeouts, SnapshotWatch
 from pinnace.backup.volume_groups import VolumeGroups
@@ -87,7 +86,7 @@ class ClaimSnapshots:
 
     def defer(self, claim: Mapping[str, Any]) -> None:
         """Keep a claim whose snapshot was begun until it can be written."""
-        self._begun[_key(claim)].claim = zlib.compress(orjson.dumps(claim))
+        self._begun[_key(claim)].claim = zlib.compress(write_item(claim))
 
     def wait_until_taken(self, claims: Sequence[tuple[str, str]]) -> None:
         """Wait until the storage has the snapshots of these claims (namespace, name), and what was frozen may go on."""
@@ -145,13 +144,13 @@ class ClaimSnapshots:
             raise VolumeError(reason=f"VolumeSnapshotContent {snapshot.content_name} is gone")
         least_bytes, info = restore_bytes(content), snapshot.info
         claim = stored_claim(
-            orjson.loads(zlib.decompress(snapshot.claim)),
+            read_item(zlib.decompress(snapshot.claim)),
             snapshot_name=snapshot.name,
             backup_name=self._backup.name,
             least_bytes=least_bytes,
         )
         snapshot.is_archived = True
-        self._archive.add_item(resource, orjson.dumps(claim))
+        self._archive.add_item(resource, write_item(claim))
         back_up([ResourceIdentifier(SNAPSHOTS, info.pvc_namespace, snapshot.name)])
         ended = CsiSnapshot(
             namespace=info.pvc_namespace,

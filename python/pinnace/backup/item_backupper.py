@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
-
 from pinnace.actions.protocol import ActionResult, BackupItemAction, HoldingAction, ResourceIdentifier
+from pinnace.backup.item_json import read_item, write_item
 from pinnace.backup.item_stations import (
     ADDITIONAL_NOT_FOUND,
     Additional,
@@ -96,7 +95,11 @@ class ItemBackupper:
         """
         if not self._archive.register(resource, namespace=item.namespace, name=item.name):
             return False
-        document: dict[str, Any] = orjson.loads(item.json)
+        try:
+            document = read_item(item.json)
+        except ValueError as error:
+            self._add_error(ResourceIdentifier(resource.group_resource, item.namespace, item.name), error)
+            return False
         if not self._hooks.run("pre", document, results=self._results, log=self._log):
             return False
         try:
@@ -163,7 +166,10 @@ class ItemBackupper:
                 self._add_error(identifier, error)
 
     def _back_up_fetched(self, resource: ApiResource, item: HeldItem, *, must_include: bool) -> None:
-        metadata = orjson.loads(item.json)["metadata"]
+        try:
+            metadata = read_item(item.json)["metadata"]
+        except ValueError:
+            metadata = {}  # back_up says it
         if metadata.get("deletionTimestamp") is not None:
             reason = "it is being deleted"
         elif (metadata.get("labels") or {}).get(EXCLUDE_FROM_BACKUP_LABEL) == "true" and not must_include:
@@ -201,7 +207,7 @@ class ItemBackupper:
             return False
         if not self._volumes.back_up(resource.group_resource, acted.document, results=self._results, log=self._log):
             return False
-        body = orjson.dumps(acted.document) if acted.is_changed else item.json
+        body = write_item(acted.document) if acted.is_changed else item.json
         self._archive.add_item(resource, body)
         return True
 

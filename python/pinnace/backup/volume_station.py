@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
 from pinnace.actions.protocol import ResourceIdentifier
 from pinnace.backup.claim_snapshots import ClaimSnapshots
+from pinnace.backup.item_json import read_item
 from pinnace.backup.item_stations import ADDITIONAL_NOT_FOUND, Additional
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.snapshot_watch import CLAIMS
@@ -219,8 +218,7 @@ class VolumeStation:
         if self._additional.resource(group_resource) is None:
             return None
         held = self._additional.fetch(ResourceIdentifier(group_resource, namespace, name), at_newest=False)
-        document: dict[str, Any] | None = None if held is None else orjson.loads(held.json)
-        return document
+        return None if held is None else read_item(held.json)
 
 
 def _volume_name(claim: Mapping[str, Any]) -> str:

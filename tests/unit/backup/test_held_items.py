@@ -304,3 +304,40 @@ def test_items_that_nobody_asks_for_cost_no_python_call_each(tmp_path: Path) -> 
     more_often = counted[2][1] - counted[1][1]
     # What more bytes cost: a few calls for each chunk, page and part.
     assert [(code.co_qualname, count) for code, count in more_often.items() if count > 100] == []
+
+
+def stored(folder: Path, path: str) -> bytes:
+    with tarfile.open(folder / "backups" / "b" / "b.tar.gz") as tar:
+        member = tar.extractfile(path)
+        assert member is not None
+        return member.read()
+
+
+def test_a_claim_that_is_changed_keeps_the_digits_of_every_number(tmp_path: Path) -> None:
+    big = 123456789012345678901234567890
+    changed = claim("digits", "golden-pv-1")
+    changed["spec"] |= {"dataSource": {"name": "old"}, "extension": {"big": big, "least": -(1 << 63) - 1}}
+    more = {f"{_ROOT}persistentvolumeclaims": [changed]}
+    made(tmp_path, cluster=RecordedCluster(GOLDEN / "cluster", more=more), included_namespaces=("golden-a",))
+    text = stored(tmp_path, "resources/persistentvolumeclaims/namespaces/golden-a/digits.json")
+    assert b"dataSource" not in text
+    assert json.loads(text)["spec"]["extension"] == {"big": big, "least": -(1 << 63) - 1}
+
+
+def test_a_held_item_that_is_nested_too_deeply_is_its_own_error_and_others_are_stored(tmp_path: Path) -> None:
+    nested: dict[str, Any] = {}
+    for _ in range(1_100):
+        nested = {"a": nested}
+    sick = claim("sick", "golden-pv-1")
+    sick["spec"]["extension"] = nested
+    more = {f"{_ROOT}persistentvolumeclaims": [sick, claim("well", "golden-pv-1")]}
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(10_000)  # for the recorded cluster's own JSON
+    try:
+        cluster = RecordedCluster(GOLDEN / "cluster", more=more)
+        found, _, outcome = made(tmp_path, cluster=cluster, included_namespaces=("golden-a",))
+    finally:
+        sys.setrecursionlimit(limit)
+    assert "persistentvolumeclaims/golden-a/well" in found
+    errors = [(entry.resource, entry.name, entry.severity) for entry in outcome.results.entries()]
+    assert errors == [("persistentvolumeclaims", "sick", "error")]
