@@ -4,11 +4,19 @@ As Velero's item_backupper.go, in the order of 1.18. Only items that a hook, an 
 all others stay in the engine.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pinnace.actions.protocol import ActionResult, BackupItemAction, HoldingAction, ResourceIdentifier
+from pinnace.actions.protocol import (
+    ActionResult,
+    BackupItemAction,
+    ForeseeableAction,
+    HoldingAction,
+    ResourceIdentifier,
+)
 from pinnace.backup.item_json import read_item, write_item
 from pinnace.backup.item_stations import (
     ADDITIONAL_NOT_FOUND,
@@ -31,6 +39,9 @@ from pinnace.velero.results import Results
 __all__ = ["CRDS", "ItemBackupper", "raise_what_ends_the_run"]
 
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"
+_ITEMS_AHEAD = 32
+"""What they name is kept until it is their turn: a volume has about 2 kB."""
+
 _MUST_INCLUDE_ANNOTATION = "backup.velero.io/must-include-additional-items"
 _SKIP_ANNOTATION = "velero.io/skip-from-backup"
 
@@ -87,6 +98,32 @@ class ItemBackupper:
         literal = frozenset(name for name in action.applies_to.included_namespaces if not glob.is_pattern(name))
         has_pattern = len(literal) < len(set(action.applies_to.included_namespaces))
         return Hold(everything=has_pattern, namespaces=literal)
+
+    def read_ahead(self, resource: ApiResource, items: Sequence[HeldItem]) -> Iterator[HeldItem]:
+        """Give held items in their order, while what the next ones will name is being read."""
+        actions = self._foreseeable(resource.group_resource) if len(items) > 1 else ()
+        if not actions:
+            yield from items
+            return
+        window: deque[HeldItem] = deque()
+        for item in items:
+            with suppress(ValueError, KeyError, TypeError, AttributeError):  # told when it is the item's turn
+                document = read_item(item.json)
+                self._additional.begin([wanted for action in actions for wanted in action.names(document)])
+            window.append(item)
+            if len(window) > _ITEMS_AHEAD:
+                yield window.popleft()
+        yield from window
+        self._additional.forget()
+
+    def _foreseeable(self, group_resource: str) -> Sequence[ForeseeableAction]:
+        return [
+            action
+            for action in self._actions
+            if isinstance(action, ForeseeableAction)
+            and action.applies_to.includes(group_resource)
+            and any(map(self._additional.is_fetched, action.pulls_in))
+        ]
 
     def back_up(self, resource: ApiResource, item: HeldItem) -> bool:
         """Back up one item that no filter left out; False if it was not written, now or before.

@@ -6,6 +6,7 @@ import sys
 import tarfile
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from types import CodeType, FrameType, SimpleNamespace
 from typing import Any
@@ -341,3 +342,62 @@ def test_a_held_item_that_is_nested_too_deeply_is_its_own_error_and_others_are_s
     assert "persistentvolumeclaims/golden-a/well" in found
     errors = [(entry.resource, entry.name, entry.severity) for entry in outcome.results.entries()]
     assert errors == [("persistentvolumeclaims", "sick", "error")]
+
+
+class _OneAfterTheOther(RecordedCluster):
+    """Answers reads of volumes only when several are asked at once: a reader that waits for each never ends well."""
+
+    at_once = 4
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.barrier = threading.Barrier(self.at_once, timeout=30)
+        self.most_in_flight = 0
+        self._in_flight = 0
+        self._lock = threading.Lock()
+
+    def open(self, path: str, query: Mapping[str, str], *, call: object = None) -> Any:
+        if not path.endswith("/persistentvolumes"):
+            return super().open(path, query, call=call)
+        with self._lock:
+            self._in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self._in_flight)
+        try:
+            self.barrier.wait()
+            return super().open(path, query, call=call)
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+
+
+def claims_and_volumes(count: int) -> dict[str, list[dict[str, Any]]]:
+    return {
+        f"{_ROOT}persistentvolumeclaims": [claim(f"c{number:03}", f"v{number:03}") for number in range(count)],
+        "/api/v1/persistentvolumes": [item(f"v{number:03}", namespace="") for number in range(count)],
+    }
+
+
+def test_volumes_of_claims_are_read_several_at_once_and_written_each_before_its_claim(tmp_path: Path) -> None:
+    # One of the recorded claims has a volume too: with 59 more, and 4 at once, the barrier is passed 15 times.
+    cluster = _OneAfterTheOther(GOLDEN / "cluster", more=claims_and_volumes(59))
+    spec = {"included_namespaces": ("golden-a",), "included_namespace_scoped_resources": ("persistentvolumeclaims",)}
+    found, _, outcome = made(tmp_path, cluster=cluster, **spec)
+    pairs = [(f"persistentvolumes/v{n:03}", f"persistentvolumeclaims/golden-a/c{n:03}") for n in range(59)]
+    assert [name for name in found if "/c" in name or "/v" in name] == [name for pair in pairs for name in pair]
+    assert cluster.most_in_flight <= 6
+    assert outcome.results.entries() == []
+    asked = [query["fieldSelector"] for path, query in cluster.asked if path == "/api/v1/persistentvolumes"]
+    assert len(asked) == len(set(asked)) == 60
+
+
+def test_what_was_read_ahead_and_refused_is_told_where_it_belongs(tmp_path: Path) -> None:
+    cluster = RecordedCluster(
+        GOLDEN / "cluster", more=claims_and_volumes(3), refused=frozenset({"/api/v1/persistentvolumes"})
+    )
+    spec = {"included_namespaces": ("golden-a",), "included_namespace_scoped_resources": ("persistentvolumeclaims",)}
+    found, _, outcome = made(tmp_path, cluster=cluster, **spec)
+    assert [name for name in found if "claims" in name] == []
+    entries = outcome.results.entries()
+    assert [(entry.name, entry.error.partition(":")[0]) for entry in entries] == [
+        (name, "GET /api/v1/persistentvolumes") for name in ("data", "c000", "c001", "c002")
+    ]
