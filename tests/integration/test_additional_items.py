@@ -147,7 +147,7 @@ _DEFINITION = "customresourcedefinitions.apiextensions.k8s.io/widgets.shop.examp
         (("--include-namespace-scoped-resources=pods,pvc",), None, {_VOLUME, _CLASS}),
         (("--include-namespace-scoped-resources=widgets,serviceaccounts",), None, {_DEFINITION, _BINDING, _ROLE}),
         (("--exclude-cluster-scoped-resources=*",), None, set()),
-        (("--exclude-cluster-scoped-resources=persistentvolume*",), None, {_CLASS, _BINDING, _ROLE, _DEFINITION}),
+        (("--exclude-cluster-scoped-resources=persistentvolumes",), None, {_CLASS, _BINDING, _ROLE, _DEFINITION}),
         (("--selector=app=pulling",), {_VOLUME}, {_VOLUME, _CLASS}),
     ],
 )

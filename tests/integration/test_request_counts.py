@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from command import pinnace
-from integration.cluster_fixtures import TestedCluster, cluster_folder, tested_cluster
+from integration import cluster_fixtures
+from integration.cluster_fixtures import TestedCluster
 from pinnace.cluster import local_cluster
 
 _POLICY = """
@@ -21,7 +22,7 @@ kind: Policy
 omitStages: [RequestReceived, ResponseStarted]
 rules: [{level: Metadata, verbs: [list, get, watch]}]
 """
-_AGENT = "OpenAPI-Generator"
+_AGENTS = ("OpenAPI-Generator", "python-urllib3")
 """Of the Python client, which only the run uses here."""
 
 _WANTED = "space-100"
@@ -39,7 +40,10 @@ class AuditedCluster:
         with self.log.open("rb") as file:
             file.seek(since)
             events = [json.loads(line) for line in file]
-        return [event["requestURI"] for event in events if _AGENT in event.get("userAgent", "")]
+        agents = {event.get("userAgent", "") for event in events}
+        asked = [event["requestURI"] for event in events if event.get("userAgent", "").startswith(_AGENTS)]
+        assert asked, agents
+        return asked
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +51,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditedCluster
     folder = tmp_path_factory.mktemp("audit")
     (folder / "policy.yaml").write_text(_POLICY)
     flags = [f"--audit-policy-file={folder / 'policy.yaml'}", f"--audit-log-path={folder / 'audit.log'}"]
-    with cluster_folder() as place:
-        tested = tested_cluster(local_cluster.up(place, report=print, apiserver_flags=flags))
+    with cluster_fixtures.cluster_folder() as place:
+        tested = cluster_fixtures.tested_cluster(local_cluster.up(place, report=print, apiserver_flags=flags))
         wanted = {"apiVersion": "v1", "kind": "List", "items": list(spaces())}
         tested.kubectl("create", "-f", "-", standard_input=json.dumps(wanted))
         yield AuditedCluster(tested, folder / "audit.log")
@@ -86,8 +90,7 @@ def test_one_of_200_namespaces_costs_two_lists_a_kind_there_and_a_few_by_name(
     assert {re.findall("/namespaces/([^/]+)/", uri)[0] for uri in inside} == {_WANTED}
     # A probe for each kind, and one list for each that has something.
     per_kind = Counter(urlsplit(uri).path for uri in inside)
-    kinds = json.loads(cluster.tested.kubectl("get", "--raw", "/apis")), per_kind
-    assert len(kinds[1]) > 20
+    assert len(per_kind) > 20
     assert max(per_kind.values()) <= 2
     assert len(inside) <= len(per_kind) + 8
     # Beside them: what is there, which namespaces, and single items and bindings that the namespace's accounts need.
