@@ -12,6 +12,7 @@ from pinnace.velero.backup import BackupSpec
 from pinnace.velero.label_selectors import matches_labels
 
 __all__ = [
+    "AUTO_EXCLUDED",
     "AUTO_EXCLUDED_CLUSTER_SCOPED",
     "AUTO_EXCLUDED_NAMESPACE_SCOPED",
     "IncludedName",
@@ -25,6 +26,8 @@ AUTO_EXCLUDED_NAMESPACE_SCOPED = "volumesnapshots.snapshot.storage.k8s.io"
 AUTO_EXCLUDED_CLUSTER_SCOPED = "volumesnapshotcontents.snapshot.storage.k8s.io"
 """Since 1.17 never listed: these items come with the volume snapshots of a backup (backup_controller.go)."""
 
+AUTO_EXCLUDED = frozenset({AUTO_EXCLUDED_NAMESPACE_SCOPED, AUTO_EXCLUDED_CLUSTER_SCOPED})
+
 _OLD_LISTS = ("includedResources", "excludedResources", "", "")
 _NEW_LISTS = (
     "includedNamespaceScopedResources",
@@ -32,7 +35,6 @@ _NEW_LISTS = (
     "includedClusterScopedResources",
     "excludedClusterScopedResources",
 )
-_AUTO_EXCLUDED = frozenset({AUTO_EXCLUDED_NAMESPACE_SCOPED, AUTO_EXCLUDED_CLUSTER_SCOPED})
 
 
 @dataclass(frozen=True)
@@ -152,9 +154,9 @@ class ResourceFilter:
         return cls(
             is_old_style=spec.uses_old_filters,
             included=included,
-            excluded=tuple(name for name in excluded if name not in _AUTO_EXCLUDED),
+            excluded=tuple(name for name in excluded if name not in AUTO_EXCLUDED),
             included_cluster=included_cluster,
-            excluded_cluster=tuple(name for name in excluded_cluster if name not in _AUTO_EXCLUDED),
+            excluded_cluster=tuple(name for name in excluded_cluster if name not in AUTO_EXCLUDED),
             include_cluster_resources=spec.include_cluster_resources,
             namespaces_everything=namespaces_everything,
             warnings=tuple(names.warnings),
@@ -167,7 +169,7 @@ class ResourceFilter:
 
     def reason(self, group_resource: str, *, namespaced: bool) -> str:
         """Say why a kind is left out, naming the field of the spec; "" where it is included."""
-        if group_resource in _AUTO_EXCLUDED:
+        if group_resource in AUTO_EXCLUDED:
             return "its items come with volume snapshots only, as in Velero"
         if self.is_old_style:
             return self._old_reason(group_resource, namespaced=namespaced)
@@ -184,7 +186,7 @@ class ResourceFilter:
             return not self.includes(group_resource, namespaced=True)
         if group_resource == "namespaces":
             return False
-        if group_resource in _AUTO_EXCLUDED:
+        if group_resource in AUTO_EXCLUDED:
             return True
         if not self.is_old_style:
             return glob.matches(group_resource, self.excluded_cluster)
@@ -236,7 +238,7 @@ class _Names:
             self.included.extend(
                 IncludedName(field, name, found)
                 for name, found in resolved.items()
-                if name != "*" and name not in foreign and found not in _AUTO_EXCLUDED
+                if name != "*" and name not in foreign and found not in AUTO_EXCLUDED
             )
         return tuple(found for name, found in resolved.items() if name not in foreign)
 
@@ -245,7 +247,7 @@ class _Names:
         self.warnings.extend(
             f"{name} is included, but its items come with volume snapshots only"
             for name in included
-            if name in _AUTO_EXCLUDED
+            if name in AUTO_EXCLUDED
         )
 
     def _is_foreign(self, field: str, group_resource: str) -> bool:
