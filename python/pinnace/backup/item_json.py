@@ -6,6 +6,7 @@ float that knows its text. Such items are rare, and are read by the slower of tw
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -45,7 +46,7 @@ def read_item(body: bytes) -> dict[str, Any]:
     return document
 
 
-def write_item(document: dict[str, Any]) -> bytes:
+def write_item(document: Mapping[str, Any]) -> bytes:
     """Give the JSON of an item that was read here, and may have been changed since."""
     return orjson.dumps(document, default=_verbatim)
 

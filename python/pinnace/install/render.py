@@ -44,9 +44,9 @@ def obsolete(options: InstallOptions) -> list[Manifest]:
 
 def _is_wanted(document: Manifest, *, options: InstallOptions) -> bool:
     """What is off nothing may do, also not an account that nobody uses."""
-    unwanted = () if options.hooks is not AllowedHooks.OFF else (_HOOKS_NAME,)
-    unwanted += () if options.csi_snapshots else _SNAPSHOT_NAMES
-    return document["metadata"]["name"] not in unwanted
+    name = document["metadata"]["name"]
+    has_hooks = options.hooks is not AllowedHooks.OFF
+    return (has_hooks or name != _HOOKS_NAME) and (options.csi_snapshots or name not in _SNAPSHOT_NAMES)
 
 
 def _filled_in(document: Manifest, *, options: InstallOptions) -> Manifest:

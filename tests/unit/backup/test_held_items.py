@@ -380,8 +380,12 @@ def claims_and_volumes(count: int) -> dict[str, list[dict[str, Any]]]:
 def test_volumes_of_claims_are_read_several_at_once_and_written_each_before_its_claim(tmp_path: Path) -> None:
     # One of the recorded claims has a volume too: with 59 more, and 4 at once, the barrier is passed 15 times.
     cluster = _OneAfterTheOther(GOLDEN / "cluster", more=claims_and_volumes(59))
-    spec = {"included_namespaces": ("golden-a",), "included_namespace_scoped_resources": ("persistentvolumeclaims",)}
-    found, _, outcome = made(tmp_path, cluster=cluster, **spec)
+    found, _, outcome = made(
+        tmp_path,
+        cluster=cluster,
+        included_namespaces=("golden-a",),
+        included_namespace_scoped_resources=("persistentvolumeclaims",),
+    )
     pairs = [(f"persistentvolumes/v{n:03}", f"persistentvolumeclaims/golden-a/c{n:03}") for n in range(59)]
     assert [name for name in found if "/c" in name or "/v" in name] == [name for pair in pairs for name in pair]
     assert cluster.most_in_flight <= 6
@@ -394,8 +398,12 @@ def test_what_was_read_ahead_and_refused_is_told_where_it_belongs(tmp_path: Path
     cluster = RecordedCluster(
         GOLDEN / "cluster", more=claims_and_volumes(3), refused=frozenset({"/api/v1/persistentvolumes"})
     )
-    spec = {"included_namespaces": ("golden-a",), "included_namespace_scoped_resources": ("persistentvolumeclaims",)}
-    found, _, outcome = made(tmp_path, cluster=cluster, **spec)
+    found, _, outcome = made(
+        tmp_path,
+        cluster=cluster,
+        included_namespaces=("golden-a",),
+        included_namespace_scoped_resources=("persistentvolumeclaims",),
+    )
     assert [name for name in found if "claims" in name] == []
     entries = outcome.results.entries()
     assert [(entry.name, entry.error.partition(":")[0]) for entry in entries] == [
