@@ -22,8 +22,7 @@ kind: Policy
 omitStages: [RequestReceived, ResponseStarted]
 rules: [{level: Metadata, verbs: [list, get, watch]}]
 """
-_AGENTS = ("OpenAPI-Generator", "python-urllib3")
-"""Of the Python client, which only the run uses here."""
+_AGENT = "pinnace/"
 
 _WANTED = "space-100"
 
@@ -41,7 +40,7 @@ class AuditedCluster:
             file.seek(since)
             events = [json.loads(line) for line in file]
         agents = {event.get("userAgent", "") for event in events}
-        asked = [event["requestURI"] for event in events if event.get("userAgent", "").startswith(_AGENTS)]
+        asked = [event["requestURI"] for event in events if event.get("userAgent", "").startswith(_AGENT)]
         assert asked, agents
         return asked
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -224,3 +225,12 @@ def test_names_of_filters_are_resolved_by_discovery_and_kept_where_that_fails(na
 )
 def test_names_are_spelled_as_field_selectors_want_them(name: str, selector: str) -> None:
     assert name_selector(name) == selector
+
+
+def test_groups_stand_as_the_server_has_them_but_for_extensions_which_is_last() -> None:
+    def group(name: str) -> dict[str, Any]:
+        resource = {"resource": "things", "scope": "Namespaced", "verbs": ["list", "create", "get", "delete"]}
+        return {"metadata": {"name": name}, "versions": [{"version": "v1", "resources": [resource]}]}
+
+    found = read_groups([group("zoo.example"), group("extensions"), group("apps")]).resources
+    assert [resource.group for resource in found] == ["zoo.example", "apps", "extensions"]
