@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from command import pinnace
 from integration import cluster_fixtures
 from integration.cluster_fixtures import TestedCluster
 from pinnace.cluster import local_cluster
+from pinnace.kube.client import connect
 
 _POLICY = """
 apiVersion: audit.k8s.io/v1
@@ -54,7 +56,21 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditedCluster
         tested = cluster_fixtures.tested_cluster(local_cluster.up(place, report=print, apiserver_flags=flags))
         wanted = {"apiVersion": "v1", "kind": "List", "items": list(spaces())}
         tested.kubectl("create", "-f", "-", standard_input=json.dumps(wanted))
+        _wait_until_alike(tested)
         yield AuditedCluster(tested, folder / "audit.log")
+
+
+def _wait_until_alike(tested: TestedCluster) -> None:
+    """Until the controller manager has put its account and its ConfigMap into each namespace."""
+    deadline = time.monotonic() + 300
+    client = connect(kubeconfig=tested.kubeconfig)
+    for path, name in (("/api/v1/configmaps", "kube-root-ca.crt"), ("/api/v1/serviceaccounts", "default")):
+        while True:
+            found = client.get(path, {"fieldSelector": f"metadata.name={name}"})["items"]
+            if len([item for item in found if item["metadata"]["namespace"].startswith("space-")]) == 200:
+                break
+            assert time.monotonic() < deadline, len(found)
+            time.sleep(0.5)
 
 
 def spaces() -> Iterator[dict[str, Any]]:
