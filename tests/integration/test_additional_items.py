@@ -123,6 +123,45 @@ def test_a_namespace_brings_what_its_items_need_at_one_revision(pulling: TestedC
     assert not [text for texts in results["warnings"].values() for text in texts if "newest" in text]
 
 
+_VOLUME = "persistentvolumes/pulled-in"
+_CLASS = "priorityclasses.scheduling.k8s.io/pulled-in"
+_BINDING = "clusterrolebindings.rbac.authorization.k8s.io/pulled:in,too=yes"
+_ROLE = "clusterroles.rbac.authorization.k8s.io/pulled:in"
+_DEFINITION = "customresourcedefinitions.apiextensions.k8s.io/widgets.shop.example.com"
+
+
+@pytest.mark.parametrize(
+    ("flags", "velero_1_9", "velero_1_18"),
+    [
+        ((), {_VOLUME, _BINDING, _ROLE, _DEFINITION}, {_VOLUME, _BINDING, _ROLE, _DEFINITION, _CLASS}),
+        (("--include-resources=pods,pvc,sa,widgets",), set(), set()),
+        (("--include-resources=pods,pvc,pv",), {_VOLUME}, {_VOLUME}),
+        (("--include-cluster-resources=false",), set(), set()),
+        (
+            ("--exclude-resources=persistentvolumes,clusterroles.rbac.authorization.k8s.io",),
+            {_BINDING, _DEFINITION},
+            {_BINDING, _DEFINITION, _CLASS},
+        ),
+        (("--exclude-resources=crd,serviceaccounts",), {_VOLUME}, {_VOLUME, _CLASS}),
+        # The scoped filters are of 1.11.
+        (("--include-namespace-scoped-resources=pods,pvc",), None, {_VOLUME, _CLASS}),
+        (("--include-namespace-scoped-resources=widgets,serviceaccounts",), None, {_DEFINITION, _BINDING, _ROLE}),
+        (("--exclude-cluster-scoped-resources=*",), None, set()),
+        (("--exclude-cluster-scoped-resources=persistentvolumes",), None, {_CLASS, _BINDING, _ROLE, _DEFINITION}),
+        (("--selector=app=pulling",), {_VOLUME}, {_VOLUME, _CLASS}),
+    ],
+)
+def test_exactly_what_velero_takes_comes_along_and_where_its_versions_differ_it_is_1_18_and_written_down(
+    pulling: TestedCluster, tmp_path: Path, flags: tuple[str, ...], velero_1_9: set[str] | None, velero_1_18: set[str]
+) -> None:
+    found = contents(pulling, tmp_path, "some", *flags)
+    assert {name for name in found if f"/{_NAMESPACE}" not in name} == velero_1_18
+    # The one difference in what is taken here is the priority class; docs/compatibility.md says which is chosen.
+    assert velero_1_9 is None or velero_1_18 - velero_1_9 <= {_CLASS}
+    written = Path(__file__).parents[2].joinpath("docs", "compatibility.md").read_text()
+    assert "| the PriorityClass of a pod | taken, as 1.18 does; 1.9 does not |" in written
+
+
 def test_a_selector_does_not_hold_for_what_is_pulled_in(pulling: TestedCluster, tmp_path: Path) -> None:
     found = contents(pulling, tmp_path, "labelled", "--selector", "app=pulling")
     assert found == [

@@ -44,7 +44,7 @@ def csi(driver: str, handle: str) -> dict[str, Any]:
 
 
 def world() -> Iterator[dict[str, Any]]:
-    for name in ("shop", "vault", "velero", "calm"):
+    for name in ("shop", "vault", "velero", "calm", "groups"):
         yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     secret = {"name": "storage-login", "namespace": "vault"}
     yield {"apiVersion": "v1", "kind": "Secret", "metadata": secret}
@@ -66,19 +66,28 @@ def world() -> Iterator[dict[str, Any]]:
         annotations = {_CLASS: "plain"} if name == "logs" else {}
         yield from claim_and_volume(name, namespace="shop", source=source, labels=labels, **annotations)
     yield from claim_and_volume("calm", namespace="calm", source=csi(_DRIVER, "v-calm"))
+    for name, labels in (
+        ("wal", {"velero.io/volume-group": "db"}),
+        ("rows", {"velero.io/volume-group": "db"}),
+        ("alone", {"velero.io/volume-group": "web"}),
+        ("left", {"own/group": "x"}),
+        ("right", {"own/group": "x"}),
+    ):
+        yield from claim_and_volume(name, namespace="groups", source=csi(_DRIVER, f"v-{name}"), labels=labels)
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[SnapshotCluster]:
     with snapshot_cluster(driver=_DRIVER, restore_bytes=2 * _GI) as started:
         started.apply(*world())
-        for namespace in ("shop", "calm"):
+        for namespace in ("shop", "calm", "groups"):
             started.wait_until_bound(namespace)
         yield started
 
 
 def run(cluster: SnapshotCluster, store: Path, name: str, **spec: Any) -> tuple[int, str]:
     manifest = store.parent / f"{name}.yaml"
+    spec = {"snapshotVolumes": True, **spec}
     document = {"kind": "Backup", "apiVersion": "velero.io/v1", "metadata": {"namespace": "velero"}, "spec": spec}
     manifest.write_text(yaml.safe_dump(document))
     arguments = ("--store", str(store), "--kubeconfig", str(cluster.tested.kubeconfig), "--from-file", str(manifest))
@@ -241,3 +250,60 @@ def test_without_snapshots_nothing_is_made_in_the_cluster(cluster: SnapshotClust
     assert code == 0, stderr
     assert "persistentvolumeclaims/calm/calm" in pinnace("backup", "contents", "none", "--store", str(store)).stdout
     assert list(Path(store, "backups", "none").glob("*-csi-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "group", "claims"),
+    [
+        ({}, "velero.io/volume-group=db", "rows, wal"),
+        ({"volumeGroupSnapshotLabelKey": "own/group"}, "own/group=x", "left, right"),
+        ({"volumeGroupSnapshotLabelKey": "nobody/has"}, "", ""),
+        ({"snapshotVolumes": False}, "", ""),
+    ],
+)
+def test_a_volume_group_that_is_not_taken_as_one_is_a_warning(
+    spec: dict[str, Any], group: str, claims: str, cluster: SnapshotCluster, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    code, stderr = run(cluster, store, "volumes", includedNamespaces=["groups"], **spec)
+    assert code == 0, stderr
+    sentence = (
+        f" resource: /persistentvolumeclaims message: /the volume group {group} was not taken as one, since "
+        f"VolumeGroupSnapshots are not there yet: {claims} have a snapshot each, of different moments and not "
+        "consistent with each other"
+    )
+    warnings = document(store, "-results.gz")["warnings"]
+    assert warnings == ({"namespaces": {"groups": [sentence]}} if group else {})
+
+
+def test_a_run_that_was_not_told_to_takes_no_snapshot_and_says_of_how_many_claims(
+    cluster: SnapshotCluster, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    where = ("--include-namespaces=groups", "--kubeconfig", str(cluster.tested.kubeconfig))
+    warning = (
+        "5 claims are stored without a snapshot of what is in the volumes: a run from a shell takes none unless told, "
+        "since they are made in the cluster and stay in its storage; add --snapshot-volumes"
+    )
+    planned = pinnace("backup", "plan", *where)
+    assert (planned.returncode, planned.stdout.count(warning), planned.stderr.count(warning)) == (0, 1, 1)
+    ran = pinnace("backup", "run", "volumes", "--store", str(store), *where)
+    assert (ran.returncode, ran.stderr.count(warning)) == (0, 1)
+    assert document(store, "-results.gz")["warnings"] == {"velero": [f" message: /{warning}"]}
+    stored = json.loads(Path(store, "backups", "volumes", "velero-backup.json").read_text())
+    assert (stored["spec"]["snapshotVolumes"], stored["status"]["warnings"]) == (False, 1)
+    assert list(Path(store, "backups", "volumes").glob("*-csi-*")) == []
+    told = pinnace("backup", "plan", "--snapshot-volumes", *where)
+    assert "Volumes: snapshots of the volumes of about 5 claims are made in the cluster" in told.stdout
+    assert "claims are stored without" not in told.stdout + told.stderr
+
+
+def test_a_job_whose_installation_has_them_off_says_so(cluster: SnapshotCluster, tmp_path: Path) -> None:
+    backup = Backup("off", uid="u-2", spec=BackupSpec(included_namespaces=("groups",)))
+    store = BackupStore(FilesystemStore(tmp_path), "off")
+    reason = "CSI snapshots are off in this installation (--csi-snapshots off)"
+    started = backup.with_status(start_timestamp="2026-11-25T03:00:00Z")
+    outcome = make(started, client=cluster.client, store=store, options=RunOptions(takes_csi_snapshots=False))
+    assert [entry.message for entry in outcome.results.entries()] == [
+        f"5 claims are stored without a snapshot of what is in the volumes: {reason}"
+    ]

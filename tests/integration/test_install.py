@@ -156,6 +156,26 @@ def test_without_hooks_the_account_that_may_run_commands_goes(
     assert {"name": "PINNACE_HOOKS", "value": "off"} in pod["containers"][0]["env"]
 
 
+def test_without_csi_snapshots_the_accounts_that_may_make_some_go_and_come_back(
+    cluster: TestedCluster, flags: list[str], namespace: str
+) -> None:
+    succeeded(*flags)
+    accounts = ["serviceaccount/pinnace-backup-snapshots", "serviceaccount/pinnace-backup-hooks-snapshots"]
+    bindings = [f"clusterrolebinding/pinnace-backup-snapshots-{namespace}", "rolebinding/pinnace-backup-snapshots"]
+    ends = (" created", " configured", " deleted")
+    told = [line for line in succeeded(*flags, "--csi-snapshots=off").splitlines() if line.endswith(ends)]
+    assert told == [
+        "deployment/pinnace-dispatcher configured",
+        *(f"{name} deleted" for name in (*accounts, *bindings)),
+    ]
+    pod = read(cluster, "deployment", "pinnace-dispatcher", namespace=namespace)["spec"]["template"]["spec"]
+    assert {"name": "PINNACE_CSI_SNAPSHOTS", "value": "off"} in pod["containers"][0]["env"]
+    told = [line for line in succeeded(*flags, "--csi-snapshots=on").splitlines() if line.endswith(ends)]
+    assert sorted(told) == sorted(
+        ["deployment/pinnace-dispatcher configured", *(f"{name} created" for name in (*accounts, *bindings))]
+    )
+
+
 def test_what_dry_run_prints_is_what_kubectl_takes(cluster: TestedCluster, flags: list[str], namespace: str) -> None:
     succeeded(*flags)
     for form in ("yaml", "json"):

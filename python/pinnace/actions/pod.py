@@ -32,10 +32,14 @@ class PodAction:
         paths = {CLAIMS: _CLAIM_PATH, PRIORITY_CLASSES: _PRIORITY_CLASS_PATH}
         return Hold(paths=frozenset(path for kind, path in paths.items() if is_fetched(kind)))
 
+    def names(self, item: dict[str, Any]) -> tuple[ResourceIdentifier, ...]:
+        """Give the claims and the class."""
+        return tuple(_named_by(item))
+
     def execute(self, item: dict[str, Any], backup: Backup) -> ActionResult:
         """Name them; the pod stays as it is."""
         del backup
-        return ActionResult(item, additional_items=tuple(_named_by(item)))
+        return ActionResult(item, additional_items=self.names(item))
 
 
 def _named_by(pod: dict[str, Any]) -> Iterator[ResourceIdentifier]:

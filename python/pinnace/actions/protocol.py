@@ -18,6 +18,7 @@ __all__ = [
     "ActionContext",
     "ActionResult",
     "BackupItemAction",
+    "ForeseeableAction",
     "HoldingAction",
     "ItemLists",
     "ResourceIdentifier",
@@ -120,6 +121,19 @@ class HoldingAction(Protocol):
         `is_fetched` tells of the kind of an additional item whether it would have to be fetched: not where the backup
         lists the whole kind anyway or its filters leave it out. An item need not be held for others.
         """
+
+
+@runtime_checkable
+class ForeseeableAction(Protocol):
+    """A HoldingAction of which can be told what it will name before it is its item's turn, so that it is read by then.
+
+    What it names in the end is what counts: a wrong guess costs a request.
+    """
+
+    pulls_in: tuple[str, ...]
+
+    def names(self, item: dict[str, Any]) -> Sequence[ResourceIdentifier]:
+        """Give what `execute` would name for an item, and change nothing."""
 
 
 class ItemLists(Protocol):

@@ -43,11 +43,16 @@ class ClaimAction:
         volume = {("spec", "volumeName")} if is_fetched(VOLUMES) else set[tuple[str, ...]]()
         return Hold(paths=_CHANGING_PATHS | volume)
 
+    def names(self, item: dict[str, Any]) -> tuple[ResourceIdentifier, ...]:
+        """Give the volume of a claim that is bound."""
+        name = (item.get("spec") or {}).get("volumeName")
+        is_bound = (item.get("status") or {}).get("phase") == "Bound"
+        return (ResourceIdentifier(VOLUMES, "", name),) if name and is_bound else ()
+
     def execute(self, item: dict[str, Any], backup: Backup) -> ActionResult:
         """Clean a bound claim and name its volume; any other stays as it is and names nothing."""
-        spec = item.get("spec") or {}
-        volume_name = spec.get("volumeName")
-        if (item.get("status") or {}).get("phase") != "Bound" or not volume_name:
+        spec, volumes = item.get("spec") or {}, self.names(item)
+        if not volumes:
             return ActionResult(item)
         removed = [
             container.pop(key)
@@ -56,8 +61,7 @@ class ClaimAction:
                 *_label_removals(item["metadata"].get("labels") or {}, backup_name=backup.name),
             )
         ]
-        volume = ResourceIdentifier(VOLUMES, "", volume_name)
-        return ActionResult(item, additional_items=(volume,), item_changed=bool(removed))
+        return ActionResult(item, additional_items=volumes, item_changed=bool(removed))
 
 
 def _spec_removals(spec: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:

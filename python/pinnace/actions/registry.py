@@ -9,12 +9,15 @@ from pinnace.actions.pvc import ClaimAction
 from pinnace.actions.service_account import ServiceAccountAction
 from pinnace.errors import ActionLoadError, KubeError
 
-__all__ = ["BUILT_IN", "load_actions", "registered_names"]
+__all__ = ["BUILT_IN", "PULLED_IN", "load_actions", "registered_names"]
 
 Factory = Callable[[ActionContext], BackupItemAction]
 
 BUILT_IN: tuple[Factory, ...] = (PodAction, ClaimAction, ServiceAccountAction)
 """Factories of the actions that every backup has."""
+
+PULLED_IN = frozenset({*PodAction.pulls_in, *ClaimAction.pulls_in, *ServiceAccountAction.pulls_in})
+"""Kinds of the items that the built-in ones name."""
 
 
 def load_actions(

@@ -39,11 +39,15 @@ class ServiceAccountAction:
         del group_resource, is_fetched
         return Hold(names=frozenset(self._named_by))
 
-    def execute(self, item: dict[str, Any], backup: Backup) -> ActionResult:
-        """Name each binding and then its role."""
-        del backup
+    def names(self, item: dict[str, Any]) -> tuple[ResourceIdentifier, ...]:
+        """Give each binding and then its role."""
         account = f"{item['metadata']['namespace']}/{item['metadata']['name']}"
-        return ActionResult(item, additional_items=tuple(dict.fromkeys(self._named_by.get(account, ()))))
+        return tuple(dict.fromkeys(self._named_by.get(account, ())))
+
+    def execute(self, item: dict[str, Any], backup: Backup) -> ActionResult:
+        """Name them; the account stays as it is."""
+        del backup
+        return ActionResult(item, additional_items=self.names(item))
 
     def _note(self, binding: dict[str, Any]) -> None:
         items = [ResourceIdentifier(CLUSTER_ROLE_BINDINGS, "", binding["metadata"]["name"])]

@@ -1,16 +1,20 @@
 """The items that others pull in: which of them are wanted, and how one is read without a GET.
 
 Where the plan lists a kind anyway nothing is read: its list brings the item. Otherwise it is read by a list with
-`fieldSelector=metadata.name=`, so that the backup's revision holds for it too.
+`fieldSelector=metadata.name=`, so that the backup's revision holds for it too. What the next items will name is read in
+the background meanwhile: only the bytes, so that results, log and the order of what is written do not depend on it.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import orjson
 
+from pinnace import interruption
 from pinnace.actions.protocol import ResourceIdentifier
+from pinnace.collect.concurrency import MOST_IN_FLIGHT
 from pinnace.collect.plan import ListRequest, Plan, name_selector
 from pinnace.collect.probe import EXACT_REFUSALS, Revision, not_at_revision
 from pinnace.collect.small_lists import SmallLists
@@ -24,6 +28,7 @@ from pinnace.velero.results import Results
 __all__ = ["AdditionalItems"]
 
 _PAGE_ITEMS = 500
+_READS_AT_ONCE = MOST_IN_FLIGHT
 
 
 class AdditionalItems:
@@ -47,6 +52,8 @@ class AdditionalItems:
         self._revision = revision
         self._results = results
         self._newest: set[str] = set()
+        self._pool = ThreadPoolExecutor(_READS_AT_ONCE, thread_name_prefix="additional")
+        self._begun: dict[str, Future[bytes]] = {}
         # 16 bytes each: what was asked for once is not asked for again.
         self._asked: set[bytes] = set()
         self._listed = {
@@ -73,17 +80,33 @@ class AdditionalItems:
                 return False
             if not must_include and not (has_place and not self._is_excluded(resource)):
                 return False
-        key = hashlib.blake2b("/".join(wanted).encode(), digest_size=16).digest()
+        key = _key(wanted)
         if key in self._asked:
             return False
         self._asked.add(key)
         return True
 
+    def begin(self, wanted: Sequence[ResourceIdentifier]) -> None:
+        """Begin to read items that are likely to be fetched soon, at the backup's revision, several at once."""
+        for identifier in wanted:
+            resource = self.resource(identifier.group_resource)
+            if resource is None or not self.is_fetched(identifier.group_resource) or _key(identifier) in self._asked:
+                continue
+            request, query = self._request(resource, identifier), self._revision_of(resource).query()
+            whole = {**request.query(), **query}
+            if (described := describe(request.path, whole)) not in self._begun:
+                self._begun[described] = self._pool.submit(self._lists.read, request, whole, is_exact=bool(query))
+
+    def forget(self) -> None:
+        """Drop what was begun and not fetched."""
+        for read in self._begun.values():
+            read.cancel()
+        self._begun.clear()
+
     def fetch(self, wanted: ResourceIdentifier, *, at_newest: bool) -> HeldItem | None:
         """Read one item; None where there is none."""
         resource = self._resources[wanted.group_resource]
-        request = ListRequest(resource, namespace=wanted.namespace, field_selector=name_selector(wanted.name))
-        body, described = self._read(request, {}, at_newest=at_newest)
+        body, described = self._read(self._request(resource, wanted), {}, at_newest=at_newest)
         items = read_items(body, request=described, api_version=resource.api_version, kind=resource.kind)
         return next((item for item in items if item.name == wanted.name), None)
 
@@ -111,18 +134,28 @@ class AdditionalItems:
     def close(self) -> None:
         """Hang up on what is being read."""
         self._lists.close()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _request(self, resource: ApiResource, wanted: ResourceIdentifier) -> ListRequest:
+        return ListRequest(resource, namespace=wanted.namespace, field_selector=name_selector(wanted.name))
+
+    def _revision_of(self, resource: ApiResource) -> Revision:
+        return Revision() if resource.group_resource in self._newest else self._revision.of(resource)
 
     def _is_excluded(self, resource: ApiResource) -> bool:
         return self._filter.excludes_additional(resource.group_resource, namespaced=resource.namespaced)
 
     def _read(self, request: ListRequest, query: Mapping[str, str], *, at_newest: bool) -> tuple[bytes, str]:
         kind = request.resource.group_resource
-        revision = Revision() if at_newest or kind in self._newest else self._revision.of(request.resource)
+        revision = Revision() if at_newest else self._revision_of(request.resource)
         whole = {**request.query(), **query}
         if "continue" not in query:  # a token carries its revision itself
             whole |= revision.query()
         described = describe(request.path, whole)
         try:
+            # What was read before is not the newest.
+            if not at_newest and (begun := self._begun.pop(described, None)) is not None:
+                return interruption.result(begun), described
             return self._lists.read(request, whole, is_exact=bool(revision.resource_version)), described
         except KubeError as error:
             if not revision.resource_version or "continue" in query or error.status not in EXACT_REFUSALS:
@@ -130,3 +163,7 @@ class AdditionalItems:
             self._newest.add(kind)
             self._results.add_warning(not_at_revision(revision, error), resource=kind)
         return self._read(request, query, at_newest=True)
+
+
+def _key(wanted: ResourceIdentifier) -> bytes:
+    return hashlib.blake2b("/".join(wanted).encode(), digest_size=16).digest()

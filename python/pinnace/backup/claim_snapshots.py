@@ -11,11 +11,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from pinnace.actions.protocol import ResourceIdentifier
+from pinnace.backup.item_json import read_item, write_item
 from pinnace.backup.item_stations import Additional, ItemArchive
 from pinnace.backup.snapshot_watch import CLAIMS, BegunSnapshot, SnapshotTimeouts, SnapshotWatch
+from pinnace.backup.volume_groups import VolumeGroups
 from pinnace.errors import KubeError, VolumeError
 from pinnace.velero.backup import Backup
 from pinnace.velero.csi_items import restore_bytes, stored_claim
@@ -58,6 +58,7 @@ class ClaimSnapshots:
         self._classes: list[dict[str, Any]] | None = None
         self._stored_classes: set[str] = set()
         self._begun: dict[tuple[str, str], BegunSnapshot] = {}
+        self._groups = VolumeGroups(backup.spec)
 
     def begin(self, claim: Mapping[str, Any], info: VolumeInfo, *, driver: str) -> None:
         """Make the snapshot of one claim, if it was not begun before; VolumeError or KubeError where it can't be."""
@@ -81,10 +82,11 @@ class ClaimSnapshots:
         document = self._snapshots.create(claim, class_name=chosen.name)
         name, uid = str(document["metadata"]["name"]), str(document["metadata"]["uid"])
         self._begun[key] = BegunSnapshot(name, uid, info, driver, self._clock(), time.monotonic())
+        self._groups.add(claim)
 
     def defer(self, claim: Mapping[str, Any]) -> None:
         """Keep a claim whose snapshot was begun until it can be written."""
-        self._begun[_key(claim)].claim = zlib.compress(orjson.dumps(claim))
+        self._begun[_key(claim)].claim = zlib.compress(write_item(claim))
 
     def wait_until_taken(self, claims: Sequence[tuple[str, str]]) -> None:
         """Wait until the storage has the snapshots of these claims (namespace, name), and what was frozen may go on."""
@@ -97,6 +99,7 @@ class ClaimSnapshots:
         for snapshot in wanted:
             if snapshot.is_taken:
                 self._watch.told(snapshot, "Error labelling the VolumeSnapshotContent", self._label)
+        self._groups.warn({one.claim_key for one in wanted if one.is_taken}, results=self._results)
         self._watch.wait(wanted, lambda one: one.is_ready)
         for snapshot in wanted:
             if snapshot.is_taken:
@@ -141,13 +144,13 @@ class ClaimSnapshots:
             raise VolumeError(reason=f"VolumeSnapshotContent {snapshot.content_name} is gone")
         least_bytes, info = restore_bytes(content), snapshot.info
         claim = stored_claim(
-            orjson.loads(zlib.decompress(snapshot.claim)),
+            read_item(zlib.decompress(snapshot.claim)),
             snapshot_name=snapshot.name,
             backup_name=self._backup.name,
             least_bytes=least_bytes,
         )
         snapshot.is_archived = True
-        self._archive.add_item(resource, orjson.dumps(claim))
+        self._archive.add_item(resource, write_item(claim))
         back_up([ResourceIdentifier(SNAPSHOTS, info.pvc_namespace, snapshot.name)])
         ended = CsiSnapshot(
             namespace=info.pvc_namespace,

@@ -7,6 +7,7 @@ from datetime import datetime
 from pinnace.backup import documents
 from pinnace.backup.archive_sink import ArchiveSink
 from pinnace.backup.log import VeleroLog
+from pinnace.backup.missed_kinds import warn_of_missed
 from pinnace.backup.prepare import Prepared
 from pinnace.collect.collected_list import CollectedList
 from pinnace.engine import Digest
@@ -53,6 +54,8 @@ def commit(
         sink.commit()
     except ObjectExistsError as error:
         raise BackupExistsError(location=store.location, backup_name=store.backup_name) from error
+    stored = {resource.group_resource: count for resource, count in sink.kind_counts.items()}
+    warn_of_missed(prepared, lists, stored=stored, results=results)
     for entry in results.closing_entries():
         log.entry(entry)
     log.info(message=f"Backed up a total of {digest.item_count} items")

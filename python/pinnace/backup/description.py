@@ -1,7 +1,7 @@
 """What a store says about one backup, whoever wrote it: gathered for people and programs to look at."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,12 @@ class Description:
     """Items by `apps/v1/Deployment`, as the resource list names them."""
 
     archive_bytes: int | None
+    volume_infos: Sequence[Mapping[str, Any]] | None = None
+    """What became of each volume; Velero has it since 1.13, and before that the native `volume_snapshots` alone."""
+
+    volume_snapshots: Sequence[Mapping[str, Any]] | None = None
+    item_operations: Sequence[Mapping[str, Any]] | None = None
+    pod_volume_backups: Sequence[Mapping[str, Any]] | None = None
 
 
 def describe(store: BackupStore) -> Description:
@@ -38,6 +44,10 @@ def describe(store: BackupStore) -> Description:
         results=None if results is None else tuple(results),
         kind_counts=None if counts is None else dict(counts),
         archive_bytes=store.size(store.keys.archive) if store.has(store.keys.archive) else None,
+        volume_infos=stored.read_entries(store, store.keys.volume_info),
+        volume_snapshots=stored.read_entries(store, store.keys.volume_snapshots),
+        item_operations=stored.read_entries(store, store.keys.item_operations),
+        pod_volume_backups=stored.read_entries(store, store.keys.pod_volume_backups),
     )
 
 

@@ -19,7 +19,7 @@ from pinnace.velero.server_defaults import ServerDefaults, cluster_annotations, 
 from pinnace.velero.volume_documents import volume_infos
 from pinnace.volumes.outcome import VolumeOutcome
 
-__all__ = ["companions", "digest_of", "manifest", "with_cluster_version"]
+__all__ = ["camel", "companions", "digest_of", "manifest", "with_cluster_version"]
 
 
 def with_cluster_version(backup: Backup, version: Mapping[str, str], *, ttl_seconds: float) -> Backup:
@@ -127,14 +127,15 @@ def _list(collected: CollectedList) -> dict[str, Any]:
         "items": collected.item_count,
         "pages": collected.page_count,
         "pageBytes": collected.page_bytes,
-        "leftOut": {_camel(reason): count for reason, count in sorted(collected.left_out.items())},
+        "leftOut": {camel(reason): count for reason, count in sorted(collected.left_out.items())},
         "warnings": collected.warnings,
         "error": collected.error,
     }
     return {key: value for key, value in pairs.items() if value not in ("", [], {})}
 
 
-def _camel(reason: str) -> str:
+def camel(reason: str) -> str:
+    """Spell an engine's reason as the manifest does: `excludeLabel`."""
     first, *rest = reason.split("_")
     return first + "".join(map(str.title, rest))
 

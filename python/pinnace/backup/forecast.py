@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 
+from pinnace.backup.missed_kinds import warn_of_what_will_be_missed
 from pinnace.backup.prepare import Prepared, prepare
 from pinnace.backup.run import RunOptions
+from pinnace.backup.snapshot_watch import CLAIMS
+from pinnace.backup.untaken_snapshots import untaken
 from pinnace.errors import ValidationFailedError
 from pinnace.kube.client import Client
 from pinnace.kube.discovery import SkippedKind
 from pinnace.velero import validation
 from pinnace.velero.backup import Backup
 from pinnace.velero.results import Results
+from pinnace.volumes.csi_actions import CONTENTS, SNAPSHOTS
 
 __all__ = ["Forecast", "KindForecast", "forecast"]
 
@@ -42,6 +46,8 @@ class Forecast:
     namespaces: tuple[str, ...]
     skipped: tuple[SkippedKind, ...]
     results: Results
+    snapshots: str = ""
+    """Whether the volumes of claims will have any; "" where there are no claims."""
 
     @property
     def item_count(self) -> int:
@@ -72,7 +78,27 @@ def forecast(backup: Backup, *, client: Client, options: RunOptions) -> Forecast
         raise ValidationFailedError(backup_name=backup.name, errors=texts)
     results = Results()
     prepared = prepare(client, backup, options=options, results=results, log=_NoLog())
-    return Forecast(_kinds(prepared), prepared.selection.names, prepared.skipped, results)
+    warn_of_what_will_be_missed(prepared, results=results)
+    kinds = _kinds(prepared)
+    count = sum(kind.item_count for kind in kinds if kind.group_resource == CLAIMS)
+    snapshots = _snapshots(prepared, count, options=options, results=results) if count else ""
+    return Forecast(kinds, prepared.selection.names, prepared.skipped, results, snapshots)
+
+
+def _snapshots(prepared: Prepared, claim_count: int, *, options: RunOptions, results: Results) -> str:
+    """Say what becomes of the volumes of claims; where a run would warn of it, warn."""
+    reason = untaken(
+        prepared.spec,
+        serves_csi_snapshots=all(kind in prepared.resources for kind in (SNAPSHOTS, CONTENTS)),
+        takes_csi_snapshots=options.takes_csi_snapshots,
+        has_locations=bool(prepared.spec.others.get("volumeSnapshotLocations")),
+        refused=options.no_snapshots_because,
+    )
+    if reason is None:
+        return f"snapshots of the volumes of about {claim_count} claims are made in the cluster and stay in its storage"
+    if reason.is_warning:
+        results.add_warning(reason.sentence(claim_count))
+    return reason.sentence(claim_count)
 
 
 def _kinds(prepared: Prepared) -> tuple[KindForecast, ...]:

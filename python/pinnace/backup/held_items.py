@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pinnace.actions.protocol import ActionContext
 from pinnace.actions.registry import load_actions
@@ -22,6 +21,9 @@ from pinnace.hooks.runner import HookRunner
 from pinnace.kube.client import Client
 from pinnace.velero.backup import Backup
 from pinnace.velero.results import Results
+
+if TYPE_CHECKING:
+    from pinnace.backup.run import RunOptions
 
 __all__ = ["HeldItems", "held_items"]
 
@@ -55,6 +57,7 @@ class HeldItems:
     def finish(self) -> None:
         """Store what volumes brought, then the CustomResourceDefinitions of what was stored, as Velero does last."""
         self._backupper.finish()
+        self.volumes.tell_untaken()
         if self._additional.is_fetched(CRDS):
             # In a group without a dot nothing can be a custom resource.
             names = [resource.group_resource for resource in self._sink.kind_counts if "." in resource.group]
@@ -71,8 +74,7 @@ def held_items(
     results: Results,
     log: VeleroLog,
     clock: Callable[[], datetime],
-    takes_csi_snapshots: bool = True,
-    credentials_file: Path | None = None,
+    options: "RunOptions | None" = None,
     hooks: HookRunner | None = None,
 ) -> Iterator[HeldItems]:
     """Make everything for one run; snapshots of volumes are removed again where it is left by an exception."""
@@ -101,8 +103,7 @@ def held_items(
             results=results,
             log=log,
             clock=clock,
-            takes_csi_snapshots=takes_csi_snapshots,
-            credentials_file=credentials_file,
+            options=options,
             is_hooked=hooks.wraps if hooks is not None else _no_hooks,
         ) as volumes:
             backupper = ItemBackupper(

@@ -4,14 +4,29 @@ As Velero's item_backupper.go, in the order of 1.18. Only items that a hook, an 
 all others stay in the engine.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
-
-from pinnace.actions.protocol import ActionResult, BackupItemAction, HoldingAction, ResourceIdentifier
-from pinnace.backup.item_stations import Additional, ItemArchive, ItemHooks, ItemVolumes, NoHooks, NoVolumes
+from pinnace.actions.protocol import (
+    ActionResult,
+    BackupItemAction,
+    ForeseeableAction,
+    HoldingAction,
+    ResourceIdentifier,
+)
+from pinnace.backup.item_json import read_item, write_item
+from pinnace.backup.item_stations import (
+    ADDITIONAL_NOT_FOUND,
+    Additional,
+    ItemArchive,
+    ItemHooks,
+    ItemVolumes,
+    NoHooks,
+    NoVolumes,
+)
 from pinnace.backup.log import VeleroLog
 from pinnace.engine import HeldItem, Hold
 from pinnace.errors import EngineError, KubeError, PinnaceError, ServerUnreachableError
@@ -24,6 +39,9 @@ from pinnace.velero.results import Results
 __all__ = ["CRDS", "ItemBackupper", "raise_what_ends_the_run"]
 
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"
+_ITEMS_AHEAD = 32
+"""What they name is kept until it is their turn: a volume has about 2 kB."""
+
 _MUST_INCLUDE_ANNOTATION = "backup.velero.io/must-include-additional-items"
 _SKIP_ANNOTATION = "velero.io/skip-from-backup"
 
@@ -81,6 +99,32 @@ class ItemBackupper:
         has_pattern = len(literal) < len(set(action.applies_to.included_namespaces))
         return Hold(everything=has_pattern, namespaces=literal)
 
+    def read_ahead(self, resource: ApiResource, items: Sequence[HeldItem]) -> Iterator[HeldItem]:
+        """Give held items in their order, while what the next ones will name is being read."""
+        actions = self._foreseeable(resource.group_resource) if len(items) > 1 else ()
+        if not actions:
+            yield from items
+            return
+        window: deque[HeldItem] = deque()
+        for item in items:
+            with suppress(ValueError, KeyError, TypeError, AttributeError):  # told when it is the item's turn
+                document = read_item(item.json)
+                self._additional.begin([wanted for action in actions for wanted in action.names(document)])
+            window.append(item)
+            if len(window) > _ITEMS_AHEAD:
+                yield window.popleft()
+        yield from window
+        self._additional.forget()
+
+    def _foreseeable(self, group_resource: str) -> Sequence[ForeseeableAction]:
+        return [
+            action
+            for action in self._actions
+            if isinstance(action, ForeseeableAction)
+            and action.applies_to.includes(group_resource)
+            and any(map(self._additional.is_fetched, action.pulls_in))
+        ]
+
     def back_up(self, resource: ApiResource, item: HeldItem) -> bool:
         """Back up one item that no filter left out; False if it was not written, now or before.
 
@@ -88,7 +132,11 @@ class ItemBackupper:
         """
         if not self._archive.register(resource, namespace=item.namespace, name=item.name):
             return False
-        document: dict[str, Any] = orjson.loads(item.json)
+        try:
+            document = read_item(item.json)
+        except ValueError as error:
+            self._add_error(ResourceIdentifier(resource.group_resource, item.namespace, item.name), error)
+            return False
         if not self._hooks.run("pre", document, results=self._results, log=self._log):
             return False
         try:
@@ -121,7 +169,7 @@ class ItemBackupper:
                     self._back_up_fetched(resource, item, must_include=must_include)
                 elif not may_be_missing:
                     self._results.add_warning(
-                        "Additional item was not found in Kubernetes API, can't back it up",
+                        ADDITIONAL_NOT_FOUND,
                         namespace=identifier.namespace,
                         resource=identifier.group_resource,
                         name=identifier.name,
@@ -155,7 +203,10 @@ class ItemBackupper:
                 self._add_error(identifier, error)
 
     def _back_up_fetched(self, resource: ApiResource, item: HeldItem, *, must_include: bool) -> None:
-        metadata = orjson.loads(item.json)["metadata"]
+        try:
+            metadata = read_item(item.json)["metadata"]
+        except ValueError:
+            metadata = {}  # back_up says it
         if metadata.get("deletionTimestamp") is not None:
             reason = "it is being deleted"
         elif (metadata.get("labels") or {}).get(EXCLUDE_FROM_BACKUP_LABEL) == "true" and not must_include:
@@ -193,7 +244,7 @@ class ItemBackupper:
             return False
         if not self._volumes.back_up(resource.group_resource, acted.document, results=self._results, log=self._log):
             return False
-        body = orjson.dumps(acted.document) if acted.is_changed else item.json
+        body = write_item(acted.document) if acted.is_changed else item.json
         self._archive.add_item(resource, body)
         return True
 

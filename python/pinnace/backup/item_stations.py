@@ -9,7 +9,19 @@ from pinnace.engine import NOTHING_HELD, HeldItem, Hold
 from pinnace.kube.discovery import ApiResource
 from pinnace.velero.results import Results
 
-__all__ = ["Additional", "HookPhase", "ItemArchive", "ItemHooks", "ItemVolumes", "NoHooks", "NoVolumes"]
+__all__ = [
+    "ADDITIONAL_NOT_FOUND",
+    "Additional",
+    "HookPhase",
+    "ItemArchive",
+    "ItemHooks",
+    "ItemVolumes",
+    "NoHooks",
+    "NoVolumes",
+]
+
+ADDITIONAL_NOT_FOUND = "Additional item was not found in Kubernetes API, can't back it up"
+"""Velero's words (item_backupper.go)."""
 
 HookPhase = Literal["pre", "post"]
 
@@ -98,6 +110,12 @@ class Additional(Protocol):
 
     def is_wanted(self, wanted: ResourceIdentifier, *, must_include: bool) -> bool:
         """Tell whether an item is to be fetched: not where the filters leave it out or a list brings it anyway."""
+
+    def begin(self, wanted: Sequence[ResourceIdentifier]) -> None:
+        """Begin to read items that will most likely be fetched, in the background; what goes wrong `fetch` tells."""
+
+    def forget(self) -> None:
+        """Drop what was begun and not fetched."""
 
     def fetch(self, wanted: ResourceIdentifier, *, at_newest: bool) -> HeldItem | None:
         """Read one item; None where there is none, KubeError where it can't be read."""

@@ -46,7 +46,7 @@ class PageIntake:
     def take_held(self, request: ListRequest, page: Page) -> int:
         """Back up what the engine holds of the chunk just fed, in the list's order; how many were written."""
         written_count = 0
-        for held in page.take_held():
+        for held in self._backupper.read_ahead(request.resource, page.take_held()):
             page.advance()
             if held.namespace:
                 self._sink.namespaces.add(held.namespace)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pinnace.backup.missed_kinds import WantedKinds, wanted_kinds, warn_of_unknown
 from pinnace.collect.item_collector import ItemCollector, Probe, Revision
 from pinnace.collect.plan import ListRequest, Plan, make_plan
 from pinnace.errors import UsageError, ValidationFailedError
@@ -65,6 +66,9 @@ class Prepared:
     resource_hooks: tuple[ResourceHooks, ...] = ()
     """The entries of `spec.hooks`, resolved."""
 
+    wanted_kinds: tuple[WantedKinds, ...] = ()
+    """What the include lists name."""
+
     @property
     def item_count(self) -> int:
         """Items to expect; an estimate with selectors."""
@@ -120,6 +124,8 @@ def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: R
     )
     for skipped in (*discovery.skipped, *plan.skipped):
         log.info("Skipping resource", resource=skipped.group_resource, reason=skipped.reason)
+    wanted = wanted_kinds(resource_filter.named, discovery, plan)
+    warn_of_unknown(wanted, discovery, results=results)
     collector = ItemCollector(client, client_page_size=options.client_page_size)
     probes = _probe(collector, plan.lists, revision=revision, results=results)
     _warn_of_missing(plan, probes, results=results)
@@ -136,6 +142,7 @@ def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: R
         resource_filter,
         policies,
         tuple(entry.resolved(discovery.resolve) for entry in resource_hooks(spec.others.get("hooks"))),
+        wanted,
     )
 
 
@@ -172,6 +179,8 @@ def _select(backup: Backup, states: Mapping[str, NamespaceState], *, results: Re
         results.add_error(
             f"fail to get the namespace {name} specified in backup.Spec.IncludedNamespaces", resource="namespaces"
         )
+    for pattern in selection.unmatched:
+        results.add_warning(f"spec.includedNamespaces: no namespace matches {pattern}")
     return selection
 
 

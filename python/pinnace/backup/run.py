@@ -44,6 +44,7 @@ class RunOptions:
 
     `log_level` is that of the log object: debug, info, warning or error; at debug it has a line for each item.
     `hooks` says which hooks may be run; others are errors.
+    `no_snapshots_because` is why `snapshotVolumes: false` was set although the user did not ask for it.
     With `leaves_log` a run that fails leaves its log, which is then all that its user can read. Without
     `takes_csi_snapshots` nothing is written in the cluster; `credentials_file` is the bucket's, for native snapshots.
     """
@@ -55,6 +56,7 @@ class RunOptions:
     log_level: str = "info"
     leaves_log: bool = False
     takes_csi_snapshots: bool = True
+    no_snapshots_because: str = ""
     credentials_file: Path | None = None
     hooks: AllowedHooks = AllowedHooks.ANNOTATIONS
 
@@ -123,8 +125,7 @@ def make(
                     log=log,
                     clock=clock,
                     hooks=hooks,
-                    takes_csi_snapshots=options.takes_csi_snapshots,
-                    credentials_file=options.credentials_file,
+                    options=options,
                 )
             )
             lists = tuple(

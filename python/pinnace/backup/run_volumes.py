@@ -1,10 +1,10 @@
 """Puts together what a run does with volumes, and ends it: kept where the backup is there, removed where it is not."""
 
+import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pinnace.actions.registry import Factory
@@ -13,6 +13,7 @@ from pinnace.backup.archive_sink import ArchiveSink
 from pinnace.backup.claim_snapshots import ClaimSnapshots
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.snapshot_watch import CLAIMS, SnapshotTimeouts
+from pinnace.backup.untaken_snapshots import Untaken, untaken
 from pinnace.backup.volume_locations import VolumeLocations
 from pinnace.backup.volume_station import VolumeStation
 from pinnace.errors import KubeError
@@ -28,6 +29,7 @@ from pinnace.volumes.outcome import VolumeOutcome
 
 if TYPE_CHECKING:
     from pinnace.backup.prepare import Prepared
+    from pinnace.backup.run import RunOptions
 
 __all__ = ["RunVolumes", "run_volumes"]
 
@@ -45,10 +47,12 @@ class RunVolumes:
         actions: tuple[Factory, ...],
         claims: ClaimSnapshots | None,
         native: NativeSnapshots,
+        tell_untaken: Callable[[], None],
     ) -> None:
         self.station = station
         self.outcome = outcome
         self.actions = actions
+        self.tell_untaken = tell_untaken
         self._claims = claims
         self._native = native
 
@@ -89,14 +93,14 @@ def run_volumes(
     results: Results,
     log: VeleroLog,
     clock: Callable[[], datetime],
-    takes_csi_snapshots: bool,
-    credentials_file: Path | None,
+    options: "RunOptions | None",
     is_hooked: Callable[[Mapping[str, Any]], bool],
 ) -> Iterator[RunVolumes]:
     """Make everything for one run; leaving it ends what it made."""
     outcome = VolumeOutcome()
     takes_snapshots = backup.spec.others.get("snapshotVolumes") is not False
-    locations = VolumeLocations(client, backup, credentials_file=credentials_file)
+    takes_csi_snapshots = options is None or options.takes_csi_snapshots
+    locations = VolumeLocations(client, backup, credentials_file=options.credentials_file if options else None)
     try:
         native = NativeSnapshots(
             backup, locations.open(results) if takes_snapshots else [], now=lambda: timestamp(clock())
@@ -104,7 +108,15 @@ def run_volumes(
         claims: ClaimSnapshots | None = None
         actions: tuple[Factory, ...] = ()
         serves = all(kind in prepared.resources for kind in (csi_actions.SNAPSHOTS, csi_actions.CONTENTS))
+        reason = untaken(
+            backup.spec,
+            serves_csi_snapshots=serves,
+            takes_csi_snapshots=takes_csi_snapshots,
+            has_locations=bool(native),
+            refused=options.no_snapshots_because if options else "",
+        )
         if takes_snapshots and takes_csi_snapshots and serves:
+            log.info(message="Volumes of claims are snapshotted by VolumeSnapshots, which are in the cluster meanwhile")
             snapshots = CsiSnapshots(client, backup)
             claims = ClaimSnapshots(
                 backup,
@@ -129,7 +141,14 @@ def run_volumes(
             takes_claims=prepared.resource_filter.includes(CLAIMS, namespaced=True),
             is_hooked=is_hooked,
         )
-        volumes = RunVolumes(station, outcome, actions=actions, claims=claims, native=native)
+        volumes = RunVolumes(
+            station,
+            outcome,
+            actions=actions,
+            claims=claims,
+            native=native,
+            tell_untaken=functools.partial(_tell_untaken, reason, sink=sink, results=results, log=log),
+        )
         try:
             yield volumes
         except BaseException as error:
@@ -138,6 +157,17 @@ def run_volumes(
         volumes.release()
     finally:
         locations.close()
+
+
+def _tell_untaken(reason: Untaken | None, *, sink: ArchiveSink, results: Results, log: VeleroLog) -> None:
+    """After the last claim: say of how many the volumes have no snapshot."""
+    count = sum(count for resource, count in sink.kind_counts.items() if resource.group_resource == CLAIMS)
+    if reason is None or not count:
+        return
+    if reason.is_warning:
+        results.add_warning(reason.sentence(count))
+    else:
+        log.info(message=reason.sentence(count))
 
 
 def _actions(snapshots: CsiSnapshots, outcome: VolumeOutcome) -> tuple[Factory, ...]:

@@ -50,6 +50,11 @@ class BegunSnapshot:
     is_archived: bool = False
 
     @property
+    def claim_key(self) -> tuple[str, str]:
+        """Namespace and name of its claim."""
+        return self.info.pvc_namespace, self.info.pvc_name
+
+    @property
     def metadata(self) -> dict[str, Any]:
         """What a request about it needs."""
         return {"metadata": {"namespace": self.info.pvc_namespace, "name": self.name, "uid": self.uid}}

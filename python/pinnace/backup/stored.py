@@ -19,6 +19,7 @@ __all__ = [
     "digest",
     "log",
     "read_backup",
+    "read_entries",
     "read_json",
     "read_manifest",
     "read_results",
@@ -32,7 +33,7 @@ _FIELDS: Mapping[str, Mapping[type, tuple[str, ...]]] = {
     "spec": {
         str: ("ttl", "storageLocation"),
         bool: ("includeClusterResources",),
-        dict: ("labelSelector", "orderedResources"),
+        dict: ("labelSelector", "orderedResources", "resourcePolicy"),
         list: (
             "includedNamespaces", "excludedNamespaces", "includedResources", "excludedResources",
             "includedClusterScopedResources", "excludedClusterScopedResources", "includedNamespaceScopedResources",
@@ -42,7 +43,7 @@ _FIELDS: Mapping[str, Mapping[type, tuple[str, ...]]] = {
     "status": {
         str: ("phase", "startTimestamp", "completionTimestamp", "expiration", "failureReason", "formatVersion"),
         int: ("errors", "warnings", "backupItemOperationsAttempted"),
-        dict: ("progress",),
+        dict: ("progress", "hookStatus"),
         list: ("validationErrors",),
     },
 }  # fmt: skip
@@ -90,6 +91,16 @@ def read_json(store: BackupStore, key: str) -> Any:
     if len(body) > _LARGEST_BYTES:
         stream.fail(f"it has more than {_LARGEST_BYTES:,} bytes")
     return _parsed(store, key, body)
+
+
+def read_entries(store: BackupStore, key: str) -> list[Mapping[str, Any]] | None:
+    """Read a list of documents, such as what is said of volumes; None where there is no such object."""
+    if not store.has(key):
+        return None
+    document = read_json(store, key) or []
+    if not isinstance(document, list) or not all(isinstance(entry, dict) for entry in document):
+        raise MalformedObjectError(location=store.location, key=key, reason="it is no list of documents")
+    return document
 
 
 def read_backup(store: BackupStore) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
 from pinnace.actions.protocol import ResourceIdentifier
 from pinnace.backup.claim_snapshots import ClaimSnapshots
-from pinnace.backup.item_stations import Additional
+from pinnace.backup.item_json import read_item
+from pinnace.backup.item_stations import ADDITIONAL_NOT_FOUND, Additional
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.snapshot_watch import CLAIMS
 from pinnace.backup.unmet_requests import UnmetRequests
@@ -65,6 +64,7 @@ class VolumeStation:
         self._is_hooked = is_hooked
         self._unmet = UnmetRequests()
         self._last_volumes: dict[str, dict[str, Any]] = {}
+        self._missing: set[str] = set()
 
     def hold(self, group_resource: str) -> Hold:
         """Claims that are bound, volumes where a location may know them, pods where a policy is about their volumes."""
@@ -110,6 +110,7 @@ class VolumeStation:
         namespace, name = str(claim["metadata"]["namespace"]), str(claim["metadata"]["name"])
         volume = self._volume_of(claim)
         if volume is None:
+            self._tell_missing(claim, results=results)
             return False
         facts = VolumeFacts.of(volume, claim)
         info = volume_info(volume, namespace=namespace, name=name)
@@ -194,10 +195,18 @@ class VolumeStation:
         return self._takes_claims and labels.get(EXCLUDE_FROM_BACKUP_LABEL) != "true"
 
     def _volume_of(self, claim: Mapping[str, Any]) -> dict[str, Any] | None:
-        name = str((claim.get("spec") or {}).get("volumeName") or "")
-        if not name or (claim.get("status") or {}).get("phase") != "Bound":
+        name = _volume_name(claim)
+        if not name:
             return None
         return self._last_volumes.get(name) or self._read(VOLUMES, "", name)
+
+    def _tell_missing(self, claim: Mapping[str, Any], *, results: Results) -> None:
+        """Warn of a bound claim's volume that is not there, and so has no snapshot; where it is an additional item the
+        item backupper does."""
+        name = _volume_name(claim)
+        if name and name not in self._missing and not self._additional.is_fetched(VOLUMES):
+            self._missing.add(name)
+            results.add_warning(ADDITIONAL_NOT_FOUND, namespace="", resource=VOLUMES, name=name)
 
     def _remember(self, volume: dict[str, Any]) -> None:
         """Keep the last few: a claim pulls its volume in just before it is asked about itself."""
@@ -209,8 +218,13 @@ class VolumeStation:
         if self._additional.resource(group_resource) is None:
             return None
         held = self._additional.fetch(ResourceIdentifier(group_resource, namespace, name), at_newest=False)
-        document: dict[str, Any] | None = None if held is None else orjson.loads(held.json)
-        return document
+        return None if held is None else read_item(held.json)
+
+
+def _volume_name(claim: Mapping[str, Any]) -> str:
+    """Name the volume of a claim; "" of one that is not bound."""
+    name = str((claim.get("spec") or {}).get("volumeName") or "")
+    return name if (claim.get("status") or {}).get("phase") == "Bound" else ""
 
 
 def claim_names(pod: Mapping[str, Any]) -> list[str]:

@@ -115,6 +115,9 @@ def _document(description: "Description", *, names: Mapping[str, list[str]]) -> 
         "results": None if results is None else [vars(result) for result in results],
         "resourceCounts": description.kind_counts,
         "archiveBytes": description.archive_bytes,
+        "volumeInfos": description.volume_infos,
+        "itemOperations": description.item_operations,
+        "podVolumeBackups": description.pod_volume_backups,
     }
     return {**document, "resourceList": names} if names else document
 

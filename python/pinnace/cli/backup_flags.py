@@ -2,15 +2,17 @@
 
 import csv
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pinnace.backup.untaken_snapshots import NOT_FROM_A_SHELL
 from pinnace.errors import UsageError
 from pinnace.velero.backup import Backup, BackupSpec
 from pinnace.velero.duration import parse_duration
 from pinnace.velero.label_selectors import parse_selector
 
-__all__ = ["read_backup", "spec_document"]
+__all__ = ["read_backup", "spec_document", "with_snapshots_decided"]
 
 _LISTS = {
     "include_namespaces": "includedNamespaces",
@@ -100,6 +102,17 @@ def read_backup(
         annotations={**given.annotations, **annotation_pairs},
         spec=given.spec,
     )
+
+
+def with_snapshots_decided(backup: Backup) -> tuple[Backup, str]:
+    """Write into a Backup that leaves it open that no snapshots are taken, and give the reason (decision 16).
+
+    One that names a location for them wants some.
+    """
+    others = backup.spec.others
+    if others.get("snapshotVolumes") is not None or others.get("volumeSnapshotLocations"):
+        return backup, ""
+    return replace(backup, spec=replace(backup.spec, others={**others, "snapshotVolumes": False})), NOT_FROM_A_SHELL
 
 
 def _pairs(text: str, *, flag: str) -> dict[str, str]:

@@ -21,6 +21,7 @@ from pinnace.cli.filter_options import (
     OrderedResources,
     OrSelector,
     Selector,
+    SnapshotVolumes,
 )
 from pinnace.cli.options import Context, Format, Kubeconfig, configure
 from pinnace.cli.output import Output, print_rows, show
@@ -46,6 +47,7 @@ def plan(
     selector: Selector = "",
     or_selector: OrSelector = "",
     ordered_resources: OrderedResources = "",
+    snapshot_volumes: SnapshotVolumes = None,
     from_file: FromFile = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
@@ -61,6 +63,7 @@ def plan(
     configure(store=None)
     spec = backup_flags.spec_document(locals())
     backup = backup_flags.read_backup("plan", spec=spec, labels="", from_file=from_file)
+    backup, no_snapshots_because = backup_flags.with_snapshots_decided(backup)
 
     from pinnace.backup.forecast import forecast
     from pinnace.backup.run import RunOptions
@@ -68,7 +71,9 @@ def plan(
     from pinnace.kube.client import connect
 
     client = connect(kubeconfig=kubeconfig, context=context)
-    found = forecast(backup, client=client, options=RunOptions(consistency=consistency))
+    found = forecast(
+        backup, client=client, options=RunOptions(consistency=consistency, no_snapshots_because=no_snapshots_because)
+    )
     if output is Output.TABLE:
         for line in forecast_lines(found):
             print(line)
@@ -97,6 +102,7 @@ def forecast_document(forecast: "Forecast") -> "dict[str, Any]":
         "bytes": round(forecast.page_bytes),
         "seconds": round(forecast.seconds),
         "skipped": [{"groupResource": kind.group_resource, "reason": kind.reason} for kind in forecast.skipped],
+        "snapshots": forecast.snapshots,
         "errors": forecast.results.error_count,
         "warnings": forecast.results.warning_count,
     }
@@ -113,6 +119,7 @@ def forecast_lines(forecast: "Forecast") -> "list[str]":
         f"In all: about {items} of {kinds}, roughly {size} and {human.age(forecast.seconds)}",
         "Namespaces, and what items pull in, come on top",
         f"Namespaces: {', '.join(forecast.namespaces) or 'none'}",
+        *([f"Volumes: {forecast.snapshots}"] if forecast.snapshots else []),
     ]
     reasons: dict[str, list[str]] = {}
     for kind in forecast.skipped:

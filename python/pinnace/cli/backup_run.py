@@ -109,6 +109,7 @@ def run(
     settings = configure(store=store, log_level=log_level, log_format=log_format)
     spec = backup_flags.spec_document(locals())
     backup = backup_flags.read_backup(name, spec=spec, labels=labels, annotations=annotations, from_file=from_file)
+    backup, no_snapshots_because = backup_flags.with_snapshots_decided(backup)
 
     from pinnace.backup.run import RunOptions
     from pinnace.backup.run import run as run_backup
@@ -129,6 +130,7 @@ def run(
                 level=compression,
                 log_level=settings.stored_log_level,
                 hooks=hooks,
+                no_snapshots_because=no_snapshots_because,
             ),
             observer=display,
         )

@@ -4,8 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pinnace.backup import documents
 from pinnace.backup.description import Description
 from pinnace.cli import human
+from pinnace.cli.describe_hooks import hook_lines
+from pinnace.cli.describe_volumes import operation_lines, volume_lines
+from pinnace.collect.collected_list import LEFT_OUT_WORDS
 
 __all__ = ["description_lines"]
 
@@ -22,10 +26,16 @@ def description_lines(
     yield ""
     yield from _times(backup)
     yield from _items(description)
+    details = listed_items is not None
+    yield from operation_lines(description, details=details)
     if listed_items is None:
         yield from _counts(description.kind_counts)
     else:
         yield from _resource_list(description, listed_items)
+    yield ""
+    yield from volume_lines(description, details=details)
+    yield from _hook_counts(backup["status"])
+    if details:
         yield from _lists(description)
         yield from _not_taken(description)
 
@@ -40,6 +50,11 @@ def _head(backup: Mapping[str, Any]) -> Iterator[str]:
     yield f"Phase:  {status.get('phase') or 'New'}"
     if status.get("failureReason"):
         yield f"Failure reason:  {status['failureReason']}"
+    if policy := backup["spec"].get("resourcePolicy"):
+        yield ""
+        yield "Resource policies:"
+        yield f"  Type:  {policy.get('kind')}"
+        yield f"  Name:  {policy.get('name')}"
     errors = status.get("validationErrors") or ()
     if errors:
         yield "Validation errors:"
@@ -102,9 +117,16 @@ def _filters(spec: Mapping[str, Any]) -> Iterator[str]:
     yield f"Or label selector:  {either or '<none>'}"
     yield ""
     yield f"Storage Location:  {spec.get('storageLocation') or '<none>'}"
-    if spec.get("orderedResources"):
-        yield ""
-        yield from _pairs("Ordered resources:  ", spec["orderedResources"])
+    yield ""
+    yield f"Velero-Native Snapshot PVs:    {_choice(spec.get('snapshotVolumes'))}"
+    if spec.get("defaultVolumesToFsBackup") is not None:
+        yield f"File System Backup (Default):  {_choice(spec['defaultVolumesToFsBackup'])}"
+    yield f"Snapshot Move Data:            {_choice(spec.get('snapshotMoveData'))}"
+    yield f"Data Mover:                    {spec.get('datamover') or 'velero'}"
+
+
+def _choice(value: Any) -> str:
+    return {True: "true", False: "false"}.get(value, "auto")
 
 
 def _is_old(spec: Mapping[str, Any]) -> bool:
@@ -123,6 +145,14 @@ def _times(backup: Mapping[str, Any]) -> Iterator[str]:
     spec, status = backup["spec"], backup["status"]
     yield f"TTL:  {spec.get('ttl') or '<none>'}"
     yield ""
+    yield f"CSISnapshotTimeout:    {spec.get('csiSnapshotTimeout') or '<none>'}"
+    yield f"ItemOperationTimeout:  {spec.get('itemOperationTimeout') or '<none>'}"
+    yield ""
+    yield from hook_lines(spec)
+    yield ""
+    if spec.get("orderedResources"):
+        yield from _pairs("Ordered resources:  ", spec["orderedResources"])
+        yield ""
     yield f"Backup Format Version:  {status.get('formatVersion') or '<unknown>'}"
     yield ""
     yield f"Started:     {human.created_at(str(status.get('startTimestamp') or ''))}"
@@ -140,10 +170,13 @@ def _items(description: Description) -> Iterator[str]:
     if description.manifest is not None:
         yield f"Consistency:                  {_consistency(description.manifest.document)}"
     yield ""
-    if hooks := description.backup["status"].get("hookStatus"):
+
+
+def _hook_counts(status: Mapping[str, Any]) -> Iterator[str]:
+    if hooks := status.get("hookStatus"):
+        yield ""
         yield f"HooksAttempted:  {hooks.get('hooksAttempted', 0)}"
         yield f"HooksFailed:     {hooks.get('hooksFailed', 0)}"
-        yield ""
 
 
 def _consistency(manifest: Mapping[str, Any]) -> str:
@@ -189,12 +222,7 @@ def _lists(description: Description) -> Iterator[str]:
         yield f"  {place}:  {human.counted(entry['items'], 'item')}, {how}{notes}"
 
 
-_REASONS = {
-    "excludeLabel": "labelled velero.io/exclude-from-backup=true",
-    "deleting": "being deleted",
-    "namespace": "of excluded namespaces",
-    "refused": "that can't be stored (errors above)",
-}
+_REASONS = {documents.camel(reason): words for reason, words in LEFT_OUT_WORDS.items()}
 
 
 def _not_taken(description: Description) -> Iterator[str]:

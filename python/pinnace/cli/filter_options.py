@@ -27,6 +27,7 @@ __all__ = [
     "OrderedResources",
     "ResourcePolicies",
     "Selector",
+    "ServerSnapshotVolumes",
     "SnapshotLocations",
     "SnapshotTimeout",
     "SnapshotVolumes",
@@ -87,8 +88,16 @@ SnapshotVolumes = Annotated[
     typer.Option(
         "--snapshot-volumes/--no-snapshot-volumes",
         rich_help_panel=VOLUMES,
-        help="Take snapshots of volumes, which makes VolumeSnapshots in the cluster for a while. Where possible "
-        "without it.",
+        help="Take snapshots of volumes. They are made in the cluster and stay in its storage, so without it a run "
+        "from here takes none, and says of how many claims.",
+    ),
+]
+ServerSnapshotVolumes = Annotated[
+    bool | None,
+    typer.Option(
+        "--snapshot-volumes/--no-snapshot-volumes",
+        rich_help_panel=VOLUMES,
+        help="Take snapshots of volumes. Where possible without it.",
     ),
 ]
 SnapshotLocations = Annotated[

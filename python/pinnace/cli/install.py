@@ -4,7 +4,7 @@ import dataclasses
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -48,6 +48,10 @@ def install(
         AllowedHooks,
         typer.Option(help="Hooks that backups run: of pods' annotations too, of spec.hooks only, none."),
     ] = AllowedHooks.SPEC,
+    csi_snapshots: Annotated[
+        Literal["on", "off"],
+        typer.Option(help="CSI snapshots of volumes, where a Backup wants any. off: no account may make one."),
+    ] = "on",
     crds_only: Annotated[bool, typer.Option("--crds-only", help="Only the kinds of velero.io.")] = False,
     crds: Annotated[Existing, typer.Option(help="What to do with kinds that Velero has installed.")] = Existing.KEEP,
     force_conflicts: Annotated[
@@ -67,7 +71,7 @@ def install(
     )  # fmt: skip
     options = InstallOptions(
         namespace=namespace, image=image, location=location, crds_only=crds_only, retention_guard=retention_guard,
-        garbage_collection_frequency=garbage_collection_frequency, hooks=hooks,
+        garbage_collection_frequency=garbage_collection_frequency, hooks=hooks, csi_snapshots=csi_snapshots == "on",
         service_account_annotations=_pairs(service_account_annotations, flag="--service-account-annotations"),
     )  # fmt: skip
     if dry_run:

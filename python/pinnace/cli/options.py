@@ -16,6 +16,7 @@ __all__ = [
     "FILTERS",
     "OUTPUT",
     "STORE",
+    "VOLUMES",
     "Context",
     "Format",
     "Kubeconfig",
@@ -30,7 +31,7 @@ __all__ = [
     "configure",
 ]
 
-FILTERS, CLUSTER, STORE, OUTPUT = "Filters", "Cluster", "Store", "Output"
+FILTERS, CLUSTER, STORE, OUTPUT, VOLUMES = "Filters", "Cluster", "Store", "Output", "Volumes"
 """Panels of `--help`."""
 
 

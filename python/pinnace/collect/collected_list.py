@@ -10,10 +10,18 @@ import orjson
 
 from pinnace.collect.plan import ListRequest
 
-__all__ = ["CollectedList", "Span", "last_key"]
+__all__ = ["LEFT_OUT_WORDS", "CollectedList", "Span", "last_key"]
 
 
 LEFT_OUT = ("exclude_label", "deleting", "namespace")
+
+LEFT_OUT_WORDS = {
+    "exclude_label": "labelled velero.io/exclude-from-backup=true",
+    "deleting": "being deleted",
+    "namespace": "of excluded namespaces",
+    "refused": "that can't be stored (errors above)",
+}
+"""What stands behind a count of items in sentences."""
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The metrics of Velero's dashboards and alerts under Velero's names, and a few of our own (metrics.go)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,11 @@ class Metrics:
         self._deletion_success = self._counter("velero_backup_deletion_success", "Backups that were deleted.")
         self._deletion_failure = self._counter("velero_backup_deletion_failure", "Deletions that ended with errors.")
         self._warnings = self._counter("velero_backup_warning", "Warnings of all backups.")
+        self._volume_snapshots = _Snapshots("velero_volume_snapshot", "native snapshots", ("schedule",), self.registry)
+        # In Velero only with its feature EnableCSI, which is always on here.
+        self._csi_snapshots = _Snapshots(
+            "velero_csi_snapshot", "CSI snapshots", ("schedule", "backupName"), self.registry
+        )
         self._duration = Histogram(
             "velero_backup_duration_seconds", "From start to end, in seconds.", ["schedule"],
             buckets=_DURATION_BUCKETS, registry=self.registry,
@@ -55,6 +60,7 @@ class Metrics:
         self._throttled = self._counter("pinnace_backup_throttled", "Requests that the API server answered with 429.")
         self._last_success_at: dict[str, datetime] = {}
         self._known: set[str] = set()
+        self._csi_snapshots.begin(("", ""))
         self.begin("")
 
     def begin(self, schedule: str) -> None:
@@ -66,6 +72,7 @@ class Metrics:
         deletions = (self._deletion_attempt, self._deletion_success, self._deletion_failure)
         for family in (self._attempt, *ends, *deletions, self._warnings, self._items, self._item_errors):
             family.labels(schedule)
+        self._volume_snapshots.begin((schedule,))
         self._last_status.labels(schedule).set(1)
 
     def begun(self, backup: Mapping[str, Any]) -> None:
@@ -84,6 +91,9 @@ class Metrics:
         counter.labels(schedule).inc()
         self._last_status.labels(schedule).set(1 if phase == "Completed" else 0)
         self._warnings.labels(schedule).inc(int(status.get("warnings") or 0))
+        self._volume_snapshots.add((schedule,), status, field="volumeSnapshots")
+        if status.get("csiVolumeSnapshotsAttempted"):
+            self._csi_snapshots.add((schedule, _name(backup)), status, field="csiVolumeSnapshots")
         self._items.labels(schedule).set(int((status.get("progress") or {}).get("itemsBackedUp") or 0))
         self._item_errors.labels(schedule).set(int(status.get("errors") or 0))
         if started_and_ended := _times(status):
@@ -115,14 +125,19 @@ class Metrics:
         self._job_attempts.labels("retried").inc()
 
     def existing(self, backups: Iterable[Mapping[str, Any]]) -> None:
-        """Count the Backups that exist, and find the last success of each schedule, which a restart forgot."""
-        count = 0
+        """Count the Backups that exist, and find the last success of each schedule, which a restart forgot.
+
+        Series that name a Backup which is gone go with it: else there would be more with each night.
+        """
+        count, labels = 0, {("", "")}
         for backup in backups:
             count += 1
+            labels.add((schedule_name_of(backup), _name(backup)))
             status = backup.get("status") or {}
             if status.get("phase") == "Completed" and (times := _times(status)):
                 self._succeeded(schedule_name_of(backup), times[1])
         self._total.set(count)
+        self._csi_snapshots.keep(labels)
 
     def location(self, name: str, *, is_available: bool) -> None:
         """A BackupStorageLocation was validated."""
@@ -137,6 +152,44 @@ class Metrics:
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(name, text, ["schedule"], registry=self.registry)
+
+
+class _Snapshots:
+    """Attempts, successes and failures of one kind of snapshots."""
+
+    def __init__(self, name: str, what: str, labels: tuple[str, ...], registry: CollectorRegistry) -> None:
+        def counter(suffix: str, text: str) -> Counter:
+            return Counter(f"{name}_{suffix}", f"{what.capitalize()} of volumes {text}.", labels, registry=registry)
+
+        self._attempt = counter("attempt", "that were tried")
+        self._success = counter("success", "that were taken")
+        self._failure = counter("failure", "that failed")
+        self._seen: set[tuple[str, ...]] = set()
+
+    def begin(self, labels: tuple[str, ...]) -> None:
+        """Make the series at 0."""
+        self._seen.add(labels)
+        for family in (self._attempt, self._success, self._failure):
+            family.labels(*labels)
+
+    def add(self, labels: tuple[str, ...], status: Mapping[str, Any], *, field: str) -> None:
+        """Add what a Backup's status counts."""
+        self._seen.add(labels)
+        attempted, completed = (int(status.get(f"{field}{end}") or 0) for end in ("Attempted", "Completed"))
+        self._attempt.labels(*labels).inc(attempted)
+        self._success.labels(*labels).inc(completed)
+        self._failure.labels(*labels).inc(max(attempted - completed, 0))
+
+    def keep(self, labels: Collection[tuple[str, ...]]) -> None:
+        """Drop all other series."""
+        for gone in self._seen.difference(labels):
+            for family in (self._attempt, self._success, self._failure):
+                family.remove(*gone)
+            self._seen.discard(gone)
+
+
+def _name(backup: Mapping[str, Any]) -> str:
+    return str(backup["metadata"]["name"])
 
 
 def _times(status: Mapping[str, Any]) -> tuple[datetime, datetime] | None:

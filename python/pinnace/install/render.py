@@ -14,6 +14,9 @@ LOCATION_NAME = "default"
 _HOOKS_NAME = "pinnace-backup-hooks"
 """The account that may run commands in pods, and everything that gives it rights."""
 
+_SNAPSHOT_NAMES = ("pinnace-backup-snapshots", "pinnace-backup-hooks-snapshots")
+"""The accounts that may make VolumeSnapshots, and everything that gives them rights."""
+
 _PART_OF = {"app.kubernetes.io/part-of": "pinnace"}
 _SECRET_NAME = "cloud-credentials"  # noqa: S105  # the name that Velero gives it
 _SECRET_KEY = "cloud"  # noqa: S105
@@ -40,8 +43,10 @@ def obsolete(options: InstallOptions) -> list[Manifest]:
 
 
 def _is_wanted(document: Manifest, *, options: InstallOptions) -> bool:
-    """Without hooks nothing may run commands in pods, also not an account that nobody uses."""
-    return options.hooks is not AllowedHooks.OFF or document["metadata"]["name"] != _HOOKS_NAME
+    """What is off nothing may do, also not an account that nobody uses."""
+    name = document["metadata"]["name"]
+    has_hooks = options.hooks is not AllowedHooks.OFF
+    return (has_hooks or name != _HOOKS_NAME) and (options.csi_snapshots or name not in _SNAPSHOT_NAMES)
 
 
 def _filled_in(document: Manifest, *, options: InstallOptions) -> Manifest:
@@ -60,7 +65,9 @@ def _filled_in(document: Manifest, *, options: InstallOptions) -> Manifest:
     if kind == "Deployment":
         image = options.image or manifests.default_image()
         _set_image(document, image=image)
-        _set_variables(document, {"PINNACE_JOB_IMAGE": image, "PINNACE_HOOKS": options.hooks.value})
+        values = {"PINNACE_JOB_IMAGE": image, "PINNACE_HOOKS": options.hooks.value}
+        values["PINNACE_CSI_SNAPSHOTS"] = "auto" if options.csi_snapshots else "off"
+        _set_variables(document, values)
         [container] = document["spec"]["template"]["spec"]["containers"]
         container["args"] += _arguments(options)
     return document

@@ -59,10 +59,11 @@ class GroupFailure:
 
 @dataclass(frozen=True)
 class SkippedKind:
-    """A kind that can't be backed up, and why."""
+    """A kind that can't be backed up, and why; `names` are what filters may call it, where it has no list."""
 
     group_resource: str
     reason: str
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ def read_groups(groups: Sequence[Mapping[str, Any]], *, aggregated: frozenset[st
                 if resource.plural in seen:
                     continue
                 if missing := sorted(_VERBS - verbs):
-                    skipped.append(SkippedKind(resource.group_resource, f"it has no verb {', '.join(missing)}"))
+                    reason = f"it has no verb {', '.join(missing)}"
+                    skipped.append(SkippedKind(resource.group_resource, reason, resource.names))
                     continue
                 # Versions stand in order of preference; a kind that only a later version has is taken from there.
                 seen.add(resource.plural)

@@ -12,8 +12,10 @@ from pinnace.velero.backup import BackupSpec
 from pinnace.velero.label_selectors import matches_labels
 
 __all__ = [
+    "AUTO_EXCLUDED",
     "AUTO_EXCLUDED_CLUSTER_SCOPED",
     "AUTO_EXCLUDED_NAMESPACE_SCOPED",
+    "IncludedName",
     "NamespaceSelection",
     "ResourceFilter",
     "select_namespaces",
@@ -24,6 +26,8 @@ AUTO_EXCLUDED_NAMESPACE_SCOPED = "volumesnapshots.snapshot.storage.k8s.io"
 AUTO_EXCLUDED_CLUSTER_SCOPED = "volumesnapshotcontents.snapshot.storage.k8s.io"
 """Since 1.17 never listed: these items come with the volume snapshots of a backup (backup_controller.go)."""
 
+AUTO_EXCLUDED = frozenset({AUTO_EXCLUDED_NAMESPACE_SCOPED, AUTO_EXCLUDED_CLUSTER_SCOPED})
+
 _OLD_LISTS = ("includedResources", "excludedResources", "", "")
 _NEW_LISTS = (
     "includedNamespaceScopedResources",
@@ -31,7 +35,6 @@ _NEW_LISTS = (
     "includedClusterScopedResources",
     "excludedClusterScopedResources",
 )
-_AUTO_EXCLUDED = frozenset({AUTO_EXCLUDED_NAMESPACE_SCOPED, AUTO_EXCLUDED_CLUSTER_SCOPED})
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class NamespaceSelection:
     cluster_wide: bool
     everything: bool
     missing: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
+    """Patterns of `includedNamespaces` that no namespace matches."""
 
     @cached_property
     def _names(self) -> frozenset[str]:
@@ -73,6 +78,11 @@ def select_namespaces(
         cluster_wide="*" in patterns,
         everything=not excluded - set(exclude_labelled) and included == set(existing),
         missing=tuple(sorted(included - set(existing))),
+        unmatched=tuple(
+            dict.fromkeys(
+                pattern for pattern in patterns if glob.is_pattern(pattern) and not _expanded((pattern,), existing)
+            )
+        ),
     )
 
 
@@ -83,10 +93,25 @@ def _expanded(patterns: Sequence[str], existing: Sequence[str]) -> set[str]:
 
 
 @dataclass(frozen=True)
+class IncludedName:
+    """An entry of an include list as it stands in `spec.<field>`, and the group resource or glob that it acts as."""
+
+    field: str
+    name: str
+    pattern: str
+
+    @property
+    def takes_scope(self) -> bool | None:
+        """Whether its list is about namespaced kinds; None for that of all kinds."""
+        return "Namespace" in self.field if "Scoped" in self.field else None
+
+
+@dataclass(frozen=True)
 class ResourceFilter:
     """The old- or new-style resource lists, names resolved to group resources.
 
-    `warnings` are sentences about names that act otherwise than they read.
+    `warnings` are sentences about names that act otherwise than they read, `named` the other entries of include lists,
+    `*` aside.
     """
 
     is_old_style: bool
@@ -97,6 +122,7 @@ class ResourceFilter:
     include_cluster_resources: bool | None
     namespaces_everything: bool
     warnings: tuple[str, ...] = ()
+    named: tuple[IncludedName, ...] = ()
 
     @classmethod
     def from_spec(
@@ -128,12 +154,13 @@ class ResourceFilter:
         return cls(
             is_old_style=spec.uses_old_filters,
             included=included,
-            excluded=tuple(name for name in excluded if name not in _AUTO_EXCLUDED),
+            excluded=tuple(name for name in excluded if name not in AUTO_EXCLUDED),
             included_cluster=included_cluster,
-            excluded_cluster=tuple(name for name in excluded_cluster if name not in _AUTO_EXCLUDED),
+            excluded_cluster=tuple(name for name in excluded_cluster if name not in AUTO_EXCLUDED),
             include_cluster_resources=spec.include_cluster_resources,
             namespaces_everything=namespaces_everything,
             warnings=tuple(names.warnings),
+            named=tuple(names.included),
         )
 
     def includes(self, group_resource: str, *, namespaced: bool) -> bool:
@@ -142,7 +169,7 @@ class ResourceFilter:
 
     def reason(self, group_resource: str, *, namespaced: bool) -> str:
         """Say why a kind is left out, naming the field of the spec; "" where it is included."""
-        if group_resource in _AUTO_EXCLUDED:
+        if group_resource in AUTO_EXCLUDED:
             return "its items come with volume snapshots only, as in Velero"
         if self.is_old_style:
             return self._old_reason(group_resource, namespaced=namespaced)
@@ -159,7 +186,7 @@ class ResourceFilter:
             return not self.includes(group_resource, namespaced=True)
         if group_resource == "namespaces":
             return False
-        if group_resource in _AUTO_EXCLUDED:
+        if group_resource in AUTO_EXCLUDED:
             return True
         if not self.is_old_style:
             return glob.matches(group_resource, self.excluded_cluster)
@@ -198,6 +225,7 @@ class _Names:
         self._resolve = resolve
         self._scopes = scopes
         self.warnings: list[str] = []
+        self.included: list[IncludedName] = []
 
     def resolved(self, field: str, names: Sequence[str]) -> tuple[str, ...]:
         """Give the group resources of a list; globs are taken as they stand."""
@@ -206,6 +234,12 @@ class _Names:
         self.warnings.extend(
             f"spec.{field}: {name} is of the other scope and is ignored" for name in resolved if name in foreign
         )
+        if field.startswith("included"):
+            self.included.extend(
+                IncludedName(field, name, found)
+                for name, found in resolved.items()
+                if name != "*" and name not in foreign and found not in AUTO_EXCLUDED
+            )
         return tuple(found for name, found in resolved.items() if name not in foreign)
 
     def warn_of_auto_excluded(self, included: Sequence[str]) -> None:
@@ -213,7 +247,7 @@ class _Names:
         self.warnings.extend(
             f"{name} is included, but its items come with volume snapshots only"
             for name in included
-            if name in _AUTO_EXCLUDED
+            if name in AUTO_EXCLUDED
         )
 
     def _is_foreign(self, field: str, group_resource: str) -> bool:

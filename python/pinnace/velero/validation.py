@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pinnace.velero.backup import Backup, BackupSpec
 from pinnace.velero.hook_spec import hook_errors
+from pinnace.velero.includes_excludes import AUTO_EXCLUDED
 from pinnace.velero.label_selectors import selector_errors
 
 __all__ = ["filter_errors", "other_errors", "validate"]
@@ -41,19 +42,20 @@ def other_errors(spec: BackupSpec) -> Iterator[str]:
 def filter_errors(spec: BackupSpec, *, exclude_labelled: Sequence[str] = ()) -> Iterator[str]:
     """Say what is wrong with the filters, in the order of Velero's prepareBackupRequest.
 
-    Only the lists of the filters in use are looked at. `exclude_labelled` names the namespaces that carry
+    Only the lists of the filters in use are looked at, without the two kinds of snapshots that a server writes into the
+    excludes of a Backup which it has validated (`default_filters`). `exclude_labelled` names the namespaces that carry
     `velero.io/exclude-from-backup=true`: they count as excluded, so that including one of them is an error.
     """
     if spec.uses_old_filters and _is_new(spec):
         yield _MIXED
     if spec.uses_old_filters:
-        for text in _list_errors(spec.included_resources, spec.excluded_resources):
+        for text in _list_errors(spec.included_resources, _own(spec.excluded_resources)):
             yield f"Invalid included/excluded resource lists: {text}"
     else:
         cluster = (spec.included_cluster_scoped_resources, spec.excluded_cluster_scoped_resources)
         namespaced = (spec.included_namespace_scoped_resources, spec.excluded_namespace_scoped_resources)
         for scope, (included, excluded) in (("cluster", cluster), ("namespace", namespaced)):
-            for text in _scoped_list_errors(included, excluded):
+            for text in _scoped_list_errors(included, _own(excluded)):
                 yield f"Invalid {scope}-scoped included/excluded resource lists: {text}"
     included = spec.included_namespaces or ("*",)
     excluded = (*spec.excluded_namespaces, *exclude_labelled)
@@ -62,6 +64,10 @@ def filter_errors(spec: BackupSpec, *, exclude_labelled: Sequence[str] = ()) -> 
     if spec.label_selector is not None and spec.or_label_selectors:
         yield "encountered labelSelector as well as orLabelSelectors in backup spec, only one can be specified"
     yield from _selector_errors(spec)
+
+
+def _own(excludes: Sequence[str]) -> list[str]:
+    return [name for name in excludes if name not in AUTO_EXCLUDED]
 
 
 def _name_errors(name: str) -> Iterator[str]:

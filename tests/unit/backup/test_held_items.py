@@ -6,6 +6,7 @@ import sys
 import tarfile
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from types import CodeType, FrameType, SimpleNamespace
 from typing import Any
@@ -304,3 +305,107 @@ def test_items_that_nobody_asks_for_cost_no_python_call_each(tmp_path: Path) -> 
     more_often = counted[2][1] - counted[1][1]
     # What more bytes cost: a few calls for each chunk, page and part.
     assert [(code.co_qualname, count) for code, count in more_often.items() if count > 100] == []
+
+
+def stored(folder: Path, path: str) -> bytes:
+    with tarfile.open(folder / "backups" / "b" / "b.tar.gz") as tar:
+        member = tar.extractfile(path)
+        assert member is not None
+        return member.read()
+
+
+def test_a_claim_that_is_changed_keeps_the_digits_of_every_number(tmp_path: Path) -> None:
+    big = 123456789012345678901234567890
+    changed = claim("digits", "golden-pv-1")
+    changed["spec"] |= {"dataSource": {"name": "old"}, "extension": {"big": big, "least": -(1 << 63) - 1}}
+    more = {f"{_ROOT}persistentvolumeclaims": [changed]}
+    made(tmp_path, cluster=RecordedCluster(GOLDEN / "cluster", more=more), included_namespaces=("golden-a",))
+    text = stored(tmp_path, "resources/persistentvolumeclaims/namespaces/golden-a/digits.json")
+    assert b"dataSource" not in text
+    assert json.loads(text)["spec"]["extension"] == {"big": big, "least": -(1 << 63) - 1}
+
+
+def test_a_held_item_that_is_nested_too_deeply_is_its_own_error_and_others_are_stored(tmp_path: Path) -> None:
+    nested: dict[str, Any] = {}
+    for _ in range(1_100):
+        nested = {"a": nested}
+    sick = claim("sick", "golden-pv-1")
+    sick["spec"]["extension"] = nested
+    more = {f"{_ROOT}persistentvolumeclaims": [sick, claim("well", "golden-pv-1")]}
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(10_000)  # for the recorded cluster's own JSON
+    try:
+        cluster = RecordedCluster(GOLDEN / "cluster", more=more)
+        found, _, outcome = made(tmp_path, cluster=cluster, included_namespaces=("golden-a",))
+    finally:
+        sys.setrecursionlimit(limit)
+    assert "persistentvolumeclaims/golden-a/well" in found
+    errors = [(entry.resource, entry.name, entry.severity) for entry in outcome.results.entries()]
+    assert errors == [("persistentvolumeclaims", "sick", "error")]
+
+
+class _OneAfterTheOther(RecordedCluster):
+    """Answers reads of volumes only when several are asked at once: a reader that waits for each never ends well."""
+
+    at_once = 4
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.barrier = threading.Barrier(self.at_once, timeout=30)
+        self.most_in_flight = 0
+        self._in_flight = 0
+        self._lock = threading.Lock()
+
+    def open(self, path: str, query: Mapping[str, str], *, call: object = None) -> Any:
+        if not path.endswith("/persistentvolumes"):
+            return super().open(path, query, call=call)
+        with self._lock:
+            self._in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self._in_flight)
+        try:
+            self.barrier.wait()
+            return super().open(path, query, call=call)
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+
+
+def claims_and_volumes(count: int) -> dict[str, list[dict[str, Any]]]:
+    return {
+        f"{_ROOT}persistentvolumeclaims": [claim(f"c{number:03}", f"v{number:03}") for number in range(count)],
+        "/api/v1/persistentvolumes": [item(f"v{number:03}", namespace="") for number in range(count)],
+    }
+
+
+def test_volumes_of_claims_are_read_several_at_once_and_written_each_before_its_claim(tmp_path: Path) -> None:
+    # One of the recorded claims has a volume too: with 59 more, and 4 at once, the barrier is passed 15 times.
+    cluster = _OneAfterTheOther(GOLDEN / "cluster", more=claims_and_volumes(59))
+    found, _, outcome = made(
+        tmp_path,
+        cluster=cluster,
+        included_namespaces=("golden-a",),
+        included_namespace_scoped_resources=("persistentvolumeclaims",),
+    )
+    pairs = [(f"persistentvolumes/v{n:03}", f"persistentvolumeclaims/golden-a/c{n:03}") for n in range(59)]
+    assert [name for name in found if "/c" in name or "/v" in name] == [name for pair in pairs for name in pair]
+    assert cluster.most_in_flight <= 6
+    assert outcome.results.entries() == []
+    asked = [query["fieldSelector"] for path, query in cluster.asked if path == "/api/v1/persistentvolumes"]
+    assert len(asked) == len(set(asked)) == 60
+
+
+def test_what_was_read_ahead_and_refused_is_told_where_it_belongs(tmp_path: Path) -> None:
+    cluster = RecordedCluster(
+        GOLDEN / "cluster", more=claims_and_volumes(3), refused=frozenset({"/api/v1/persistentvolumes"})
+    )
+    found, _, outcome = made(
+        tmp_path,
+        cluster=cluster,
+        included_namespaces=("golden-a",),
+        included_namespace_scoped_resources=("persistentvolumeclaims",),
+    )
+    assert [name for name in found if "claims" in name] == []
+    entries = outcome.results.entries()
+    assert [(entry.name, entry.error.partition(":")[0]) for entry in entries] == [
+        (name, "GET /api/v1/persistentvolumes") for name in ("data", "c000", "c001", "c002")
+    ]

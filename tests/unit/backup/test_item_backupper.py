@@ -79,6 +79,12 @@ class World:
         self.seen.append(f"want {wanted.name}{' always' if must_include else ''}")
         return True
 
+    def begin(self, wanted: Sequence[ResourceIdentifier]) -> None:
+        self.seen.append(f"begin {', '.join(identifier.name for identifier in wanted)}")
+
+    def forget(self) -> None:
+        self.seen.append("forget")
+
     def fetch(self, wanted: ResourceIdentifier, *, at_newest: bool) -> HeldItem | None:
         found = self.items.get(wanted.name)
         if isinstance(found, KubeError):

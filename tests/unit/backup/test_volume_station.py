@@ -38,9 +38,13 @@ class Items:
     def __init__(self, **items: dict[str, Any]) -> None:
         self._items = items
         self.fetched: list[str] = []
+        self.pulls_in = False
 
     def resource(self, group_resource: str) -> ApiResource:
         return ApiResource("", "v1", "Any", group_resource, namespaced=group_resource == _CLAIMS)
+
+    def is_fetched(self, group_resource: str) -> bool:
+        return self.pulls_in
 
     def fetch(self, wanted: ResourceIdentifier, *, at_newest: bool) -> HeldItem | None:
         self.fetched.append(wanted.name)
@@ -190,6 +194,18 @@ def test_a_claim_without_a_snapshot_is_stored_and_its_volume_has_the_reason(
     station = Station(claims=claims, policies=policies, items=Items(**({"pv-data": source} if source else {})))
     assert station.back_up(_CLAIMS, wanted) is True
     assert (claims.seen, station.told, station.reasons) == ([], told, reasons)
+
+
+@pytest.mark.parametrize("is_hooked", [False, True])
+def test_a_claims_volume_that_is_not_there_is_one_warning_also_where_volumes_are_listed(is_hooked: bool) -> None:
+    station = Station(claims=Recorder(), items=Items(data=claim(), more=claim("more")), is_hooked=is_hooked)
+    station.back_up("pods", pod({"name": "d", "persistentVolumeClaim": {"claimName": "data"}}))
+    assert [station.back_up(_CLAIMS, claim()), station.back_up(_CLAIMS, claim("more"))] == [True, True]
+    not_found = "Additional item was not found in Kubernetes API, can't back it up"
+    assert station.told == [f"{_VOLUMES} pv-data: {not_found}", f"{_VOLUMES} pv-more: {not_found}"]
+    # Where it is read as an additional item, that is where it is told.
+    station.items.pulls_in = True
+    assert (station.back_up(_CLAIMS, claim("third")), len(station.told)) == (True, 2)
 
 
 @pytest.mark.parametrize(

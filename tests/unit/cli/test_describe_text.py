@@ -40,7 +40,17 @@ Or label selector:  <none>
 
 Storage Location:  default
 
+Velero-Native Snapshot PVs:    auto
+File System Backup (Default):  false
+Snapshot Move Data:            false
+Data Mover:                    velero
+
 TTL:  720h0m0s
+
+CSISnapshotTimeout:    10m0s
+ItemOperationTimeout:  4h0m0s
+
+Hooks:  <none>
 
 Backup Format Version:  1.1.0
 
@@ -69,6 +79,13 @@ Resource List:
   v1/Secret:  1
   v1/Service:  1
   v1/ServiceAccount:  1
+
+Backup Volumes:
+  Velero-Native Snapshots: <none included>
+
+  CSI Snapshots: <none included>
+
+  Pod Volume Backups: <none included>
 """
 
 _RESULTS = """\
@@ -99,6 +116,13 @@ Resource List:
   v1/ConfigMap:
     - golden-a/awkward
     - golden-a/kube-root-ca.crt
+
+Backup Volumes:
+  Velero-Native Snapshots: <none included>
+
+  CSI Snapshots: <none included>
+
+  Pod Volume Backups: <none included>
 
 Lists:
   configmaps:  2 items, revision 7

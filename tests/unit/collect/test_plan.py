@@ -1,11 +1,13 @@
 """The order of the lists is Velero's."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pinnace.collect.plan import Plan, make_plan, name_selector
+from pinnace.collect.plan import ListRequest, Plan, make_plan, name_selector
 from pinnace.kube.discovery import ApiResource, SkippedKind, read_groups
 from pinnace.velero.backup import BackupSpec
 from pinnace.velero.includes_excludes import select_namespaces
@@ -224,3 +226,18 @@ def test_names_of_filters_are_resolved_by_discovery_and_kept_where_that_fails(na
 )
 def test_names_are_spelled_as_field_selectors_want_them(name: str, selector: str) -> None:
     assert name_selector(name) == selector
+
+
+def test_groups_stand_as_the_server_has_them_but_for_extensions_which_is_last() -> None:
+    def group(name: str) -> dict[str, Any]:
+        resource = {"resource": "things", "scope": "Namespaced", "verbs": ["list", "create", "get", "delete"]}
+        return {"metadata": {"name": name}, "versions": [{"version": "v1", "resources": [resource]}]}
+
+    found = read_groups([group("zoo.example"), group("extensions"), group("apps")]).resources
+    assert [resource.group for resource in found] == ["zoo.example", "apps", "extensions"]
+
+
+def test_selectors_go_to_the_server_with_the_list() -> None:
+    request = ListRequest(read_groups(golden_discovery()).resources[0], label_selector="a=b", field_selector="c=d")
+    assert request.query() == {"labelSelector": "a=b", "fieldSelector": "c=d"}
+    assert replace(request, label_selector="", field_selector="").query() == {}

@@ -51,6 +51,12 @@ def test_families_have_veleros_names_and_types() -> None:
         "velero_backup_deletion_success_total counter",
         "velero_backup_deletion_failure_total counter",
         "velero_backup_warning_total counter",
+        "velero_volume_snapshot_attempt_total counter",
+        "velero_volume_snapshot_success_total counter",
+        "velero_volume_snapshot_failure_total counter",
+        "velero_csi_snapshot_attempt_total counter",
+        "velero_csi_snapshot_success_total counter",
+        "velero_csi_snapshot_failure_total counter",
         "velero_backup_duration_seconds histogram",
         "velero_backup_tarball_size_bytes gauge",
         "velero_backup_items_total gauge",
@@ -77,6 +83,12 @@ def test_series_without_a_schedule_are_there_before_any_backup() -> None:
         'velero_backup_deletion_success_total{schedule=""} 0.0',
         'velero_backup_deletion_failure_total{schedule=""} 0.0',
         'velero_backup_warning_total{schedule=""} 0.0',
+        'velero_volume_snapshot_attempt_total{schedule=""} 0.0',
+        'velero_volume_snapshot_success_total{schedule=""} 0.0',
+        'velero_volume_snapshot_failure_total{schedule=""} 0.0',
+        'velero_csi_snapshot_attempt_total{backupName="",schedule=""} 0.0',
+        'velero_csi_snapshot_success_total{backupName="",schedule=""} 0.0',
+        'velero_csi_snapshot_failure_total{backupName="",schedule=""} 0.0',
         'velero_backup_items_total{schedule=""} 0.0',
         'velero_backup_items_errors{schedule=""} 0.0',
         'velero_backup_last_status{schedule=""} 1.0',
@@ -93,6 +105,9 @@ def test_a_completed_backup_of_a_schedule() -> None:
         'velero_backup_attempt_total{schedule="nightly"} 1.0',
         'velero_backup_success_total{schedule="nightly"} 1.0',
         'velero_backup_warning_total{schedule="nightly"} 2.0',
+        'velero_volume_snapshot_attempt_total{schedule="nightly"} 0.0',
+        'velero_volume_snapshot_success_total{schedule="nightly"} 0.0',
+        'velero_volume_snapshot_failure_total{schedule="nightly"} 0.0',
         'velero_backup_duration_seconds_bucket{le="60.0",schedule="nightly"} 0.0',
         'velero_backup_duration_seconds_bucket{le="300.0",schedule="nightly"} 0.0',
         'velero_backup_duration_seconds_bucket{le="600.0",schedule="nightly"} 1.0',
@@ -141,6 +156,30 @@ def test_a_backup_that_failed_before_it_had_figures() -> None:
         'pinnace_job_attempts_total{outcome="failed"} 1.0',
         'pinnace_backup_throttled_total{schedule=""} 0.0',
     ]
+
+
+def test_snapshots_are_counted_from_the_last_status_those_by_csi_for_each_backup() -> None:
+    metrics = Metrics()
+    before = _text(metrics)
+    counts = {"csiVolumeSnapshotsAttempted": 5, "csiVolumeSnapshotsCompleted": 3}
+    native = {"volumeSnapshotsAttempted": 2, "volumeSnapshotsCompleted": 2}
+    backup = _backup("PartiallyFailed", schedule="nightly", **counts, **native)
+    metrics.ended(backup, Termination())
+    metrics.ended(_backup("Failed", schedule="nightly", volumeSnapshotsAttempted=1), Termination())
+    snapshots = [line for line in _changes(metrics, before) if "_snapshot_" in line]
+    assert snapshots == [
+        'velero_volume_snapshot_attempt_total{schedule="nightly"} 3.0',
+        'velero_volume_snapshot_success_total{schedule="nightly"} 2.0',
+        'velero_volume_snapshot_failure_total{schedule="nightly"} 1.0',
+        'velero_csi_snapshot_attempt_total{backupName="b",schedule="nightly"} 5.0',
+        'velero_csi_snapshot_success_total{backupName="b",schedule="nightly"} 3.0',
+        'velero_csi_snapshot_failure_total{backupName="b",schedule="nightly"} 2.0',
+    ]
+    metrics.existing([backup])
+    assert [line for line in _changes(metrics, before) if "_snapshot_" in line] == snapshots
+    # A Backup that is gone leaves no series behind.
+    metrics.existing([])
+    assert [line for line in _changes(metrics, before) if "_snapshot_" in line] == snapshots[:3]
 
 
 def test_a_refused_backup_and_another_attempt_are_counted() -> None:

@@ -71,6 +71,7 @@ def test_credentials_are_not_shown() -> None:
         {"image": "i"},
         {"service_account_annotations": {"a": "b"}},
         {"hooks": AllowedHooks.OFF},
+        {"csi_snapshots": False},
     ],
 )
 def test_only_the_kinds_means_nothing_else(options: dict[str, Any]) -> None:

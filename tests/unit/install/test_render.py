@@ -36,12 +36,22 @@ def test_without_options_it_is_what_kustomize_builds() -> None:
     assert {identity(document): document for document in render(InstallOptions())} == expected
 
 
-@pytest.mark.parametrize("hooks", [AllowedHooks.ANNOTATIONS, AllowedHooks.OFF])
-def test_with_other_hooks_it_is_what_kustomize_builds_with_that_component(hooks: AllowedHooks, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("components", "options"),
+    [
+        (["hooks-annotations"], {"hooks": AllowedHooks.ANNOTATIONS}),
+        (["hooks-off"], {"hooks": AllowedHooks.OFF}),
+        (["csi-snapshots-off"], {"csi_snapshots": False}),
+        (["hooks-off", "csi-snapshots-off"], {"hooks": AllowedHooks.OFF, "csi_snapshots": False}),
+    ],
+)
+def test_with_other_options_it_is_what_kustomize_builds_with_that_component(
+    components: list[str], options: dict[str, Any], tmp_path: Path
+) -> None:
     (tmp_path / "k8s").symlink_to(_K8S)
-    overlay = {"resources": ["k8s/base"], "components": [f"k8s/components/hooks-{hooks}"]}
+    overlay = {"resources": ["k8s/base"], "components": [f"k8s/components/{name}" for name in components]}
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
-    expected, rendered = built(tmp_path), without_kinds(InstallOptions(hooks=hooks))
+    expected, rendered = built(tmp_path), without_kinds(InstallOptions(**options))
     for documents in (expected, rendered):
         pod = documents["Deployment", "velero", "pinnace-dispatcher"]["spec"]["template"]["spec"]
         pod["containers"][0]["env"].sort(key=lambda variable: variable["name"])
@@ -62,6 +72,17 @@ def test_without_hooks_there_is_no_account_that_may_run_commands_and_an_earlier_
         [],
     ]
     assert obsolete(InstallOptions(crds_only=True)) == []
+
+
+def test_without_csi_snapshots_there_is_no_account_that_may_make_one_and_an_earlier_one_goes() -> None:
+    options = InstallOptions(csi_snapshots=False, namespace="other")
+    assert [key for key in without_kinds(options) if "snapshots" in key[2]] == []
+    assert [identity(document) for document in obsolete(options)] == [
+        ("ServiceAccount", "other", "pinnace-backup-snapshots"),
+        ("ServiceAccount", "other", "pinnace-backup-hooks-snapshots"),
+        ("ClusterRoleBinding", "", "pinnace-backup-snapshots-other"),
+        ("RoleBinding", "other", "pinnace-backup-snapshots"),
+    ]
 
 
 def test_the_namespace_comes_first_and_the_kinds_before_what_is_of_them() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from pinnace.errors import UsageError
 from pinnace.velero.backup import Backup, BackupSpec
+from pinnace.velero.server_defaults import default_filters
 from pinnace.velero.validation import filter_errors, validate
 
 _LABEL = (
@@ -183,3 +184,19 @@ def test_hooks_that_can_not_be_read_are_refused_and_others_are_not() -> None:
         assert validate(Backup(name="b", spec=spec)) == errors
     with pytest.raises(UsageError, match=r"^spec\.hooks\.resource: no such field"):
         BackupSpec.from_document({"hooks": {"resource": [hook]}}, strict=True)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"excludedClusterScopedResources": ["*"]},
+        {"excludedNamespaceScopedResources": ["*"], "includedClusterScopedResources": ["nodes"]},
+        {"includedNamespaceScopedResources": ["volumesnapshots.snapshot.storage.k8s.io"]},
+        {"includedResources": ["volumesnapshots.snapshot.storage.k8s.io"]},
+    ],
+)
+def test_what_a_server_writes_into_valid_filters_is_valid_when_a_job_reads_it(spec: dict[str, Any]) -> None:
+    assert list(filter_errors(BackupSpec.from_document(spec))) == []
+    written = default_filters(spec, namespaces_everything=False)
+    assert "snapshot.storage.k8s.io" in str([written[name] for name in written if name.startswith("excluded")])
+    assert list(filter_errors(BackupSpec.from_document(written))) == []
