@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pinnace.backup.prepare import Prepared, prepare
 from pinnace.backup.run import RunOptions
+from pinnace.collect.item_collector import ItemCollector
 from pinnace.errors import ValidationFailedError
 from pinnace.kube.client import Client
 from pinnace.kube.discovery import SkippedKind
@@ -71,7 +72,8 @@ def forecast(backup: Backup, *, client: Client, options: RunOptions) -> Forecast
     if texts := validation.validate(backup):
         raise ValidationFailedError(backup_name=backup.name, errors=texts)
     results = Results()
-    prepared = prepare(client, backup, options=options, results=results, log=_NoLog())
+    collector = ItemCollector(client, client_page_size=options.client_page_size)
+    prepared = prepare(client, backup, collector=collector, options=options, results=results, log=_NoLog())
     return Forecast(_kinds(prepared), prepared.selection.names, prepared.skipped, results)
 
 

@@ -90,7 +90,15 @@ class Prepared:
         return Probe(request, len(wanted), self.revision) if wanted else None
 
 
-def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: Results, log: InfoLog) -> Prepared:
+def prepare(
+    client: Client,
+    backup: Backup,
+    *,
+    collector: ItemCollector,
+    options: "RunOptions",
+    results: Results,
+    log: InfoLog,
+) -> Prepared:
     """Discover, select, plan and probe; kinds that can't be listed become errors here and are not planned.
 
     ValidationFailedError for an included namespace that is labelled `velero.io/exclude-from-backup=true`.
@@ -120,7 +128,6 @@ def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: R
     )
     for skipped in (*discovery.skipped, *plan.skipped):
         log.info("Skipping resource", resource=skipped.group_resource, reason=skipped.reason)
-    collector = ItemCollector(client, client_page_size=options.client_page_size)
     probes = _probe(collector, plan.lists, revision=revision, results=results)
     _warn_of_missing(plan, probes, results=results)
     return Prepared(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["MOST_IN_FLIGHT", "Concurrency"]
+__all__ = ["FOR_PROBES", "MOST_IN_FLIGHT", "Concurrency"]
 
 MOST_IN_FLIGHT = 6
 """Beyond this, overlapping round trips gains nothing that a byte budget would not take back."""
@@ -32,3 +32,7 @@ class Concurrency:
     def after_refusal(self) -> "Concurrency":
         """Halve after a 429 or a 504."""
         return Concurrency(max(self.allowed / 2, 1.0))
+
+
+FOR_PROBES = Concurrency(float(MOST_IN_FLIGHT))
+"""Lists of one item each: they begin with as many as there may ever be."""
