@@ -97,6 +97,7 @@ class Gate:
         return self._in_flight >= self.limit or self.wait_seconds > 0
 
     def _close(self, seconds: float) -> None:
-        opens_at = self._clock() + seconds
-        self._closed_seconds += max(opens_at - max(self._not_before, self._clock()), 0.0)
+        now = self._clock()
+        opens_at = now + seconds
+        self._closed_seconds += max(opens_at - max(self._not_before, now), 0.0)
         self._not_before = max(self._not_before, opens_at)
