@@ -167,5 +167,4 @@ def test_a_server_that_refuses_is_asked_seldom_and_the_backup_becomes_whole(busy
     assert 3 <= rejected <= MOST_IN_FLIGHT + taken_seconds + dispatched / 5
     log = pinnace("backup", "logs", "refused", "--store", str(tmp_path)).stdout
     [line] = re.findall(r'msg="The API server answered (\d+) requests with 429 .* went on with (\d) at once"', log)
-    print(rejected, dispatched, taken_seconds, log)
     assert (int(line[0]), line[1]) == (rejected, "1")

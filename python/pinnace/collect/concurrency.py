@@ -13,7 +13,7 @@ _LATENCY_BUDGET_SECONDS = 1.0
 
 
 _CAUTION = 10
-"""So many times slower it rises about the number that was refused: who tries it again in each round is refused in each."""
+"""So many times slower it rises about the number that was refused: tried again in each round, it is refused in each."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bench_samples import measurement, run
-from pinnace.bench import report, series
+from pinnace.bench import report, series, tables
 from pinnace.bench.chart import Chart, Line, ticks
 from pinnace.bench.figures import AGAINST, BACKUP, FLOOR
 from pinnace.errors import UsageError
@@ -58,8 +58,9 @@ def test_charts_have_a_line_for_each_side_and_mode_by_size() -> None:
 
 def test_a_row_leaves_empty_what_is_not_known() -> None:
     measured = measurement()
-    assert report.side_row(measured, measured.floor) == {
+    assert tables.side_row(measured, measured.floor) == {
         "side": "floor, unpaged",
+        "rounds": "1",
         "time s": "2.00",
         "fastest to slowest s": "2.00 to 2.00",
         "ratio": "1.00",
@@ -98,7 +99,9 @@ def test_files_become_a_page_and_charts(tmp_path: Path) -> None:
     figures.write_text(json.dumps(measurement().to_document()))
     page = series.write_report([series.read(figures)], folder=tmp_path / "out")
     assert page == tmp_path / "out" / "report.html"
-    assert sorted(path.name for path in page.parent.iterdir()) == ["memory.svg", "ratio.svg", "report.html", "time.svg"]
+    assert sorted(path.name for path in page.parent.iterdir()) == [
+        "figures.md", "memory.png", "memory.svg", "ratio.png", "ratio.svg", "report.html", "time.png", "time.svg",
+    ]  # fmt: skip
 
 
 def test_a_file_that_holds_no_figures_is_named(tmp_path: Path) -> None:
