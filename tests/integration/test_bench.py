@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import urllib3
@@ -39,7 +40,7 @@ def test_backup_and_floor_are_measured_over_the_same_objects(named_cluster: Test
     store, figures = tmp_path / "store", tmp_path / "figures.json"
     run = pinnace(
         "bench", "run", "--cluster", "bench", "--rounds", "1", "--page-sizes", "0,500", "--store", str(store),
-        "--against-command", "cat /proc/uptime", "--output", "json",
+        "--against-command", "cat /proc/uptime", "--bystander", "--output", "json",
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     figures.write_text(run.stdout)
@@ -58,8 +59,20 @@ def test_backup_and_floor_are_measured_over_the_same_objects(named_cluster: Test
     assert backup["apiserver_peak_rss_bytes"] > 100 << 20
     assert backup["peak_rss_bytes"] > floors[0]["peak_rss_bytes"] > against["peak_rss_bytes"] > 0
     assert [path for path in store.rglob("*") if path.is_file()] == []
+    _check_bystander(document["beside"])
+    assert "bystander" not in named_cluster.kubectl("get", "namespaces", "--field-selector=status.phase=Active")
     page = pinnace("bench", "report", str(figures), "--to", str(tmp_path / "out"))
     assert page.stdout == f"{tmp_path / 'out' / 'report.html'}\n"
+
+
+def _check_bystander(found: list[dict[str, Any]]) -> None:
+    """It was there in each of the three, and was answered."""
+    assert [each["during"] for each in found] == ["alone", "floor", "backup"]
+    alone = found[0]["latencies_seconds"]
+    assert 60 < len(alone) <= 101
+    for each in found:
+        assert each["failed_count"] == 0
+        assert min(each["latencies_seconds"]) > 0
 
 
 def _load(*arguments: str) -> None:

@@ -20,10 +20,15 @@ _NOTICED_SECONDS: Final = 17.0
 def forget_revisions(etcd_url: str) -> int:
     """Compact at the newest revision, and wait until the API server has dropped what is older; gives the revision."""
     connected, key = etcd_gateway.connections(), etcd_gateway.encoded(COMPACT_REVISION_KEY.encode())
-    found = etcd_gateway.post(connected, f"{etcd_url}/v3/kv/range", {"key": key, "count_only": True})
-    revision = int(found["header"]["revision"])
-    noted = {"key": key, "value": etcd_gateway.encoded(str(revision).encode())}
-    etcd_gateway.post(connected, f"{etcd_url}/v3/kv/put", noted)
+
+    def note(revision: int) -> int:
+        value = etcd_gateway.encoded(str(revision).encode())
+        put = etcd_gateway.post(connected, f"{etcd_url}/v3/kv/put", {"key": key, "value": value})
+        return int(put["header"]["revision"])
+
+    # The first write makes a revision that no item of the cluster has: the last item's snapshot is older, too.
+    revision = note(0)
+    note(revision)
     etcd_gateway.post(connected, f"{etcd_url}/v3/kv/compaction", {"revision": str(revision), "physical": True})
     time.sleep(_NOTICED_SECONDS)
     return revision
