@@ -72,7 +72,10 @@ backup is measured here beside the <em>floor</em>: a small program that makes th
 away. Nothing that reads the cluster can be faster than that.</p>
 <p>The <em>ratio</em> is the backup's time over the floor's: 1.00 would be a backup that costs no time beyond the lists,
 2.00 one that takes twice as long as them. Both take turns for several rounds, each as a process of its own, and medians
-count.</p>"""
+count.</p>
+<p>By <em>revision</em>, all lists are at one moment of the cluster, so that the backup is one snapshot; by
+<em>kind</em>, each list is of its own moment. <em>After compaction</em> the API server has forgotten earlier moments,
+as in a cluster that was idle, and reads its database for lists by revision. More words are explained below.</p>"""
 _REPETITION: Final = """
 <h2>How to repeat it</h2>
 <p>In a checkout of pinnace, on a Linux machine with Python 3.11, Rust and Go on which nothing else runs:</p>
@@ -86,6 +89,7 @@ each explains itself by <code>--help</code>.</p>"""
 def html(measurements: Sequence[Measurement]) -> str:
     """Write the page; measurements of several sizes of a cluster become lines."""
     ordered = sorted(measurements, key=lambda measured: (measured.items, measured.mode))
+    drawn = charts(ordered)
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8"><title>pinnace: benchmark</title>',
@@ -95,11 +99,8 @@ def html(measurements: Sequence[Measurement]) -> str:
         "<h2>How it came out</h2><ul>",
         *(f"<li>{_sentence(measured)}</li>" for measured in ordered),
         "</ul>",
-        *(
-            f"<figure><figcaption>{escape(chart.title)}</figcaption>{chart.svg()}</figure>"
-            for chart in charts(ordered).values()
-        ),
-        *_bystander(ordered),
+        *(_figure(chart) for name, chart in drawn.items() if name != "latency"),
+        *_bystander(ordered, drawn.get("latency")),
         "<h2>Every side</h2>",
         *(_table(measured) for measured in ordered),
         "<h2>What the words mean</h2><dl>",
@@ -187,16 +188,21 @@ def markdown(measurements: Sequence[Measurement]) -> str:
     )
 
 
-def _bystander(measurements: Sequence[Measurement]) -> Iterator[str]:
-    rows = [row for measured in measurements for row in tables.beside_rows(measured)]
-    if not rows:
+def _figure(chart: Chart) -> str:
+    return f"<figure><figcaption>{escape(chart.title)}</figcaption>{chart.svg()}</figure>"
+
+
+def _bystander(measurements: Sequence[Measurement], latency: Chart | None) -> Iterator[str]:
+    if latency is None:
         return
+    rows = [row for measured in measurements for row in tables.beside_rows(measured)]
     yield (
         "<h2>What other clients notice</h2><p>An API server that is busy with one client's lists may be slow for all "
         "others. So a <em>bystander</em> with an account of its own sends 20 small requests a second: while nothing "
         "else runs, while the floor lists, and while a backup is made. The lists alone are what any tool would cost "
         "that reads the whole cluster.</p>"
     )
+    yield _figure(latency)
     yield f'<div class="wide">{_html_table([(row, "") for row in rows], caption="Latency of the bystander")}</div>'
 
 

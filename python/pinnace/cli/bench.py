@@ -37,7 +37,8 @@ Kubeconfig = Annotated[
 ]
 Context = Annotated[str | None, typer.Option(rich_help_panel=CLUSTER, help="As kubectl's: a context's name.")]
 Folder = Annotated[
-    Path, typer.Option("--to", rich_help_panel=OUTPUT, help="The folder for report.html, charts and figures.")
+    Path,
+    typer.Option("--to", rich_help_panel=OUTPUT, help="The folder for report.html, figures.md, charts and figures."),
 ]
 
 
@@ -59,7 +60,7 @@ def bench(
         bool, typer.Option("--quick", help="10,000 and 60,000 objects on a local cluster; about 10 minutes.")
     ] = False,
     full: Annotated[
-        bool, typer.Option("--full", help="300,000 objects too, and after idle time; about 1.5 hours.")
+        bool, typer.Option("--full", help="300,000 objects too, and after compaction; within an hour.")
     ] = False,
     to: Folder = Path("bench-results"),
 ) -> None:
@@ -128,7 +129,11 @@ def run(
     ] = "",
     idle_seconds: Annotated[
         float,
-        typer.Option(min=0, rich_help_panel=MEASURED, help="Wait before the first round; 660 lets etcd be compacted."),
+        typer.Option(
+            min=0,
+            rich_help_panel=MEASURED,
+            help="Wait before the first round; 660 lets any cluster's etcd be compacted.",
+        ),
     ] = 0.0,
     compacted: Annotated[
         bool,
@@ -222,7 +227,7 @@ def report(
     ],
     to: Folder = Path("bench-results"),
 ) -> None:
-    """Turn figures into an HTML page that needs nothing else, with charts that are files, too."""
+    """Turn figures into an HTML page that needs nothing else, tables in Markdown, and charts that are files, too."""
     from pinnace.bench import series
 
-    print(series.write_report([series.read(path) for path in files], folder=to))
+    print(series.write_report([series.read(path) for path in files], folder=to, report_line=_report))

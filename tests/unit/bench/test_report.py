@@ -10,7 +10,7 @@ import pytest
 
 from bench_samples import measurement, run
 from pinnace.bench import png, report, series, tables
-from pinnace.bench.chart import Chart, Line, ticks
+from pinnace.bench.chart import Chart, Line, apart, ticks
 from pinnace.bench.figures import AGAINST, ALONE, BACKUP, FLOOR, Beside, Measurement
 from pinnace.errors import BenchError, UsageError
 
@@ -93,6 +93,12 @@ def test_a_chart_is_well_formed_and_keeps_its_points_inside(count: int) -> None:
 )
 def test_ticks_are_round_and_reach_the_largest_value(largest: float, values: list[float]) -> None:
     assert ticks(largest) == values
+
+
+def test_names_of_lines_that_end_together_stand_below_each_other_and_above_the_axis() -> None:
+    assert apart([10, 12, 100], lowest=294) == [10, 25, 100]
+    assert apart([280, 285, 293, 294], lowest=294) == [249, 264, 279, 294]
+    assert apart([], lowest=294) == []
 
 
 def test_files_become_a_page_and_charts(tmp_path: Path) -> None:
