@@ -196,7 +196,7 @@ promtool: extension
 bench folder="bench-results": extension cluster-binaries
     python -m pinnace.cli.main bench --quick --to {{folder}}
 
-# The same up to 300,000 objects, and after idle time: about 1.5 hours
+# The same up to 300,000 objects, and after a compaction of etcd: within an hour
 [group('measure')]
 bench-full folder="bench-results": extension cluster-binaries
     python -m pinnace.cli.main bench --full --to {{folder}}

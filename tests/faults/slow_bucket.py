@@ -1,7 +1,8 @@
-"""A fake bucket whose speed a test sets: each part of an upload is answered only when it is permitted."""
+"""A fake bucket whose speed a test sets: parts are answered only when they are permitted, or read at a rate."""
 
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,15 +12,22 @@ __all__ = ["SlowBucket", "slow_bucket"]
 
 _EMPTY_LIST = b"<ListBucketResult><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>"
 _NO_UPLOADS = b"<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>"
+_COMPLETED = b"<CompleteMultipartUploadResult><ETag>0</ETag></CompleteMultipartUploadResult>"
 _CREATED = b"<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"
 
 
 @dataclass
 class SlowBucket:
-    """Where it listens, and how many bytes of parts it has answered."""
+    """Where it listens, and how many bytes of parts it has answered.
+
+    With `bytes_per_second` 0 each part waits for a permit; else all of them together are read so fast, and answered.
+    """
 
     url: str = ""
+    bytes_per_second: int = 0
     part_bytes: int = 0
+    _read_until: float = 0.0
+    _pace: threading.Lock = field(default_factory=threading.Lock)
     _permits: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     @property
@@ -33,14 +41,22 @@ class SlowBucket:
 
     def wait(self, size_bytes: int) -> None:
         """Hold the part's answer until it is permitted."""
-        self._permits.acquire()
+        if not self.bytes_per_second:
+            self._permits.acquire()
         self.part_bytes += size_bytes
+
+    def read(self, size_bytes: int) -> None:
+        """Take as long as so many bytes take."""
+        if self.bytes_per_second:
+            with self._pace:
+                self._read_until = max(self._read_until, time.monotonic()) + size_bytes / self.bytes_per_second
+                time.sleep(max(self._read_until - time.monotonic(), 0.0))
 
 
 @contextmanager
-def slow_bucket() -> Iterator[SlowBucket]:
+def slow_bucket(*, bytes_per_second: int = 0) -> Iterator[SlowBucket]:
     """Serve a bucket that is empty and keeps nothing."""
-    bucket = SlowBucket()
+    bucket = SlowBucket(bytes_per_second=bytes_per_second)
     server = _Server(bucket)
     bucket.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
@@ -74,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self._body()
-        self._answer(200, _CREATED)
+        self._answer(200, _COMPLETED if "uploadId=" in self.path else _CREATED)
 
     def do_PUT(self) -> None:
         size_bytes = self._body()
@@ -88,7 +104,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> int:
         left = size_bytes = int(self.headers.get("Content-Length") or 0)
         while left:
-            left -= len(self.rfile.read(min(left, 1 << 16)))
+            piece_bytes = len(self.rfile.read(min(left, 1 << 16)))
+            left -= piece_bytes
+            self.server.bucket.read(piece_bytes)
         return size_bytes
 
     def _answer(self, status: int, body: bytes = b"") -> None:

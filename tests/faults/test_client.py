@@ -10,6 +10,7 @@ import pytest
 import pinnace
 from command import kubeconfig_of
 from faults.list_server import Answer, listening, serving
+from pinnace import interruption
 from pinnace.cluster import certificates
 from pinnace.errors import KubeError, ServerUnreachableError
 from pinnace.kube.client import connect
@@ -69,6 +70,57 @@ def test_the_version_tells_whether_lists_are_streamed(tmp_path: Path, major: str
         assert not client.streams_lists
         client.version()
     assert client.streams_lists is streams
+
+
+def busy(retry_after: str) -> Answer:
+    headers = {"Retry-After": retry_after} if retry_after else {}
+    return Answer(b'{"kind":"Status","message":"Too many requests"}', status=429, headers=headers)
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses of the client, which are not slept."""
+    slept: list[float] = []
+    monkeypatch.setattr(interruption, "sleep", slept.append)
+    return slept
+
+
+def test_small_requests_are_sent_again_after_the_pause_that_a_busy_server_names(
+    tmp_path: Path, pauses: list[float]
+) -> None:
+    with serving([busy("2"), busy("3"), _OK, busy("4"), _OK], folder=tmp_path) as (client, asked):
+        client.version()
+        client.send("PATCH", "/x", body={"a": 1})
+    assert (pauses, client.throttled_count) == ([2.0, 3.0, 4.0], 3)
+    assert asked.paths == ["/version"] * 3 + ["/x"] * 2
+    assert asked.bodies[-2:] == [b'{"a": 1}'] * 2
+
+
+@pytest.mark.parametrize(
+    ("answers", "slept"),
+    [
+        ([busy("")], []),
+        ([busy("61")], []),
+        ([busy("40"), busy("30")], [40.0]),
+        ([busy("2"), busy("")], [2.0]),
+        ([Answer(b"{}", status=503, headers={"Retry-After": "1"})], []),
+    ],
+)
+def test_what_names_no_pause_or_stays_busy_for_a_minute_is_the_callers(
+    tmp_path: Path, pauses: list[float], answers: list[Answer], slept: list[float]
+) -> None:
+    with serving(answers, folder=tmp_path) as (client, _), pytest.raises(KubeError, match="GET /version"):
+        client.version()
+    assert pauses == slept
+
+
+def test_a_process_that_was_told_to_stop_asks_a_busy_server_no_more(
+    tmp_path: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interruption, "is_noted", lambda: True)
+    with serving([busy("2")], folder=tmp_path) as (client, _), pytest.raises(KubeError, match="Too many requests"):
+        client.version()
+    assert pauses == []
 
 
 def test_a_rotated_token_is_read_anew_when_the_server_refuses_the_old_one(tmp_path: Path) -> None:

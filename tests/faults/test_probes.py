@@ -80,6 +80,19 @@ def test_refused_credentials_end_the_run(tmp_path: Path) -> None:
         probed([refusal(401, "Unauthorized")] * 2, folder=tmp_path)
 
 
+def test_a_busy_server_is_asked_by_fewer_probes_and_by_none_before_the_time_that_it_names(tmp_path: Path) -> None:
+    plurals = [f"{letter}s" for letter in "abcdefgh"]
+    answers = {f"/apis/example.com/v1/{plural}": [one_of(1)] for plural in plurals}
+    answers["/apis/example.com/v1/as"].insert(0, refusal(429, "slow down", retry_after="1"))
+    with serving(answers, folder=tmp_path) as (client, asked):
+        prober = Prober(client)
+        probes = list(prober.probes([ListRequest(kind(plural)) for plural in plurals], revision=Revision()))
+    assert [probe.item_count for probe in probes] == [1] * 8
+    assert (len(asked.paths), client.throttled_count) == (9, 1)
+    assert prober.gate.fewest == 3
+    assert prober.gate.closed_seconds == pytest.approx(1.0)
+
+
 def test_a_caller_that_stops_hangs_up_on_what_is_not_answered(tmp_path: Path) -> None:
     never = threading.Event()
     answers = {

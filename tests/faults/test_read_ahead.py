@@ -80,7 +80,8 @@ def test_a_throttled_list_behind_the_head_halves_what_is_in_flight_and_is_asked_
     with serving(answers, folder=tmp_path) as (client, _):
         list(ItemCollector(client, sleep=pauses.append).collect(probes("as", "bs", "cs"), sink=sink))
     assert sink.names() == ["a", "b", "c"]
-    assert [round(pause) for pause in pauses] == [200]
+    # "cs" was on its way already, or it waits, too.
+    assert {round(pause) for pause in pauses} == {200}
 
 
 def test_a_response_whose_turn_does_not_come_is_given_up_and_asked_for_again(tmp_path: Path) -> None:

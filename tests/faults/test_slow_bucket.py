@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -31,8 +32,9 @@ _STILL_SECONDS = 0.5
 class Cluster:
     """A fake apiserver with one large kind; counts the bytes of lists that it was asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, items: int = _ITEMS) -> None:
         self.asked_bytes = 0
+        self._items = items
         self._blob = base64.b64encode(os.urandom(_ITEM_BYTES)).decode()
 
     def answer(self, path: str) -> Answer:
@@ -43,7 +45,7 @@ class Cluster:
             "/api": lambda: {"kind": "APIGroupDiscoveryList", "items": [_DISCOVERED]},
             "/apis": lambda: {"kind": "APIGroupDiscoveryList", "items": []},
             "/api/v1/namespaces": lambda: _listed([{"metadata": {"name": "a"}, "status": {"phase": "Active"}}]),
-            "/api/v1/configmaps": lambda: self._page(int(query.get("limit", _ITEMS)), query.get("continue", "")),
+            "/api/v1/configmaps": lambda: self._page(int(query.get("limit", self._items)), query.get("continue", "")),
         }
         document = documents.get(place)
         if document is None:
@@ -52,8 +54,8 @@ class Cluster:
 
     def _page(self, limit: int, token: str) -> object:
         first = int(token or 0)
-        last = min(first + limit, _ITEMS)
-        rest = {"continue": str(last), "remainingItemCount": _ITEMS - last} if last < _ITEMS else {}
+        last = min(first + limit, self._items)
+        rest = {"continue": str(last), "remainingItemCount": self._items - last} if last < self._items else {}
         self.asked_bytes += (last - first) * len(self._blob)
         items = [
             {"metadata": {"name": f"n-{number:05}", "namespace": "a", "uid": str(number)}, "data": {"x": self._blob}}
@@ -132,3 +134,26 @@ def test_a_bucket_that_takes_one_part_after_the_other_leaves_memory_flat(
     for _, asked_bytes, part_bytes in found:
         # An item is twice in the archive.
         assert asked_bytes < (part_bytes + _PARTS) + _READ_AHEAD + _PAGE
+
+
+def test_a_bucket_of_five_megabytes_a_second_gets_the_whole_backup_and_leaves_memory_flat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """120 MiB of lists, an archive of 180 MiB: three times all that may be read ahead and in flight."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    cluster, sizes = Cluster(items=120), []
+    with slow_bucket(bytes_per_second=5_000_000) as bucket, listening(cluster.answer) as (url, _):
+        command = [*PINNACE, "backup", "run", "b", "--store", bucket.store_url]
+        command += ["--kubeconfig", str(kubeconfig_of(url, folder=tmp_path))]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
+            while run.poll() is None:
+                with suppress(StopIteration):  # it has just ended
+                    if bucket.part_bytes > _PARTS:
+                        sizes.append(rss_bytes(run.pid, "VmHWM"))
+                time.sleep(0.2)
+            complaints = run.stderr.read() if run.stderr else b""
+    assert run.returncode == 0, complaints
+    assert bucket.part_bytes > 120 * _MIB
+    assert sizes[-1] < 160 * _MIB
+    assert sizes[-1] - sizes[0] < 16 * _MIB

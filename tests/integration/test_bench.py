@@ -2,15 +2,19 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import urllib3
 
 from command import pinnace
 from integration.cluster_fixtures import TestedCluster
+from pinnace.bench import run, series
+from pinnace.bench.figures import Measurement
 from pinnace.bench.mix import KINDS, namespaces
+from pinnace.kube.client import Client
 
 _OBJECTS = 2000
 
@@ -37,13 +41,13 @@ def test_backup_and_floor_are_measured_over_the_same_objects(named_cluster: Test
     _load("--objects", str(_OBJECTS), "--large", "2", "--direct")
     assert _served(named_cluster) == _OBJECTS + 2
     store, figures = tmp_path / "store", tmp_path / "figures.json"
-    run = pinnace(
+    done = pinnace(
         "bench", "run", "--cluster", "bench", "--rounds", "1", "--page-sizes", "0,500", "--store", str(store),
-        "--against-command", "cat /proc/uptime", "--output", "json",
+        "--against-command", "cat /proc/uptime", "--bystander", "--output", "json",
     )  # fmt: skip
-    assert run.returncode == 0, run.stderr
-    figures.write_text(run.stdout)
-    document = json.loads(run.stdout)
+    assert done.returncode == 0, done.stderr
+    figures.write_text(done.stdout)
+    document = json.loads(done.stdout)
     runs = {(each["side"], each["label"]): each for each in document["runs"]}
     backup, *floors, against = runs.values()
     assert list(runs) == [
@@ -58,8 +62,20 @@ def test_backup_and_floor_are_measured_over_the_same_objects(named_cluster: Test
     assert backup["apiserver_peak_rss_bytes"] > 100 << 20
     assert backup["peak_rss_bytes"] > floors[0]["peak_rss_bytes"] > against["peak_rss_bytes"] > 0
     assert [path for path in store.rglob("*") if path.is_file()] == []
+    _check_bystander(document["beside"])
+    assert "bystander" not in named_cluster.kubectl("get", "namespaces", "--field-selector=status.phase=Active")
     page = pinnace("bench", "report", str(figures), "--to", str(tmp_path / "out"))
     assert page.stdout == f"{tmp_path / 'out' / 'report.html'}\n"
+
+
+def _check_bystander(found: list[dict[str, Any]]) -> None:
+    """It was there in each of the three, and was answered."""
+    assert [each["during"] for each in found] == ["alone", "floor", "backup"]
+    alone = found[0]["latencies_seconds"]
+    assert 60 < len(alone) <= 101
+    for each in found:
+        assert each["failed_count"] == 0
+        assert min(each["latencies_seconds"]) > 0
 
 
 def _load(*arguments: str) -> None:
@@ -84,3 +100,27 @@ def _delete(etcd_url: str, *, prefix: str) -> None:
     body = {"key": base64.b64encode(key).decode(), "range_end": base64.b64encode(end).decode()}
     answer = urllib3.PoolManager().request("POST", f"{etcd_url}/v3/kv/deleterange", body=json.dumps(body))
     assert answer.status == 200, answer.data
+
+
+def test_a_series_that_is_interrupted_leaves_the_report_of_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    measure = run.measure
+    measured: list[Measurement] = []
+
+    def interrupted(client: Client, options: run.Options, *, report: Callable[[str], None]) -> Measurement:
+        if measured:
+            raise KeyboardInterrupt
+        measured.append(measure(client, options, report=report))
+        return measured[0]
+
+    monkeypatch.setattr(run, "measure", interrupted)
+    figures = tmp_path / "figures"
+    with pytest.raises(KeyboardInterrupt):
+        series.run_series(series.Series((200, 300), repetitions=1), folder=figures, report_line=print)
+    assert series.read(figures / "200-revision.json") == measured[0]
+    assert [each.during for each in measured[0].beside] == ["alone", "floor", "backup"]
+    assert f"{measured[0].items:,} objects" in (figures / "report.html").read_text()
+    assert (figures / "figures.md").read_text().count("| revision |") == 1 + len(measured[0].beside)
+    assert not any((tmp_path / "state").rglob("state.json"))

@@ -7,6 +7,7 @@ from pinnace.backup.prepare import Prepared, prepare
 from pinnace.backup.run import RunOptions
 from pinnace.backup.snapshot_watch import CLAIMS
 from pinnace.backup.untaken_snapshots import untaken
+from pinnace.collect.item_collector import ItemCollector
 from pinnace.errors import ValidationFailedError
 from pinnace.kube.client import Client
 from pinnace.kube.discovery import SkippedKind
@@ -77,7 +78,8 @@ def forecast(backup: Backup, *, client: Client, options: RunOptions) -> Forecast
     if texts := validation.validate(backup):
         raise ValidationFailedError(backup_name=backup.name, errors=texts)
     results = Results()
-    prepared = prepare(client, backup, options=options, results=results, log=_NoLog())
+    collector = ItemCollector(client, client_page_size=options.client_page_size)
+    prepared = prepare(client, backup, collector=collector, options=options, results=results, log=_NoLog())
     warn_of_what_will_be_missed(prepared, results=results)
     kinds = _kinds(prepared)
     count = sum(kind.item_count for kind in kinds if kind.group_resource == CLAIMS)

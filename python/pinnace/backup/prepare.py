@@ -94,7 +94,15 @@ class Prepared:
         return Probe(request, len(wanted), self.revision) if wanted else None
 
 
-def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: Results, log: InfoLog) -> Prepared:
+def prepare(
+    client: Client,
+    backup: Backup,
+    *,
+    collector: ItemCollector,
+    options: "RunOptions",
+    results: Results,
+    log: InfoLog,
+) -> Prepared:
     """Discover, select, plan and probe; kinds that can't be listed become errors here and are not planned.
 
     ValidationFailedError for an included namespace that is labelled `velero.io/exclude-from-backup=true`.
@@ -126,7 +134,6 @@ def prepare(client: Client, backup: Backup, *, options: "RunOptions", results: R
         log.info("Skipping resource", resource=skipped.group_resource, reason=skipped.reason)
     wanted = wanted_kinds(resource_filter.named, discovery, plan)
     warn_of_unknown(wanted, discovery, results=results)
-    collector = ItemCollector(client, client_page_size=options.client_page_size)
     probes = _probe(collector, plan.lists, revision=revision, results=results)
     _warn_of_missing(plan, probes, results=results)
     return Prepared(

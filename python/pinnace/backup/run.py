@@ -18,6 +18,7 @@ from pinnace.backup.log import VeleroLog, left_on_failure
 from pinnace.backup.prepare import Prepared, prepare
 from pinnace.backup.progress import Observer
 from pinnace.collect.collected_list import CollectedList
+from pinnace.collect.gate import Gate
 from pinnace.collect.item_collector import ItemCollector
 from pinnace.engine import Archive
 from pinnace.errors import AttemptLostError, BackupExistsError, ValidationFailedError
@@ -110,7 +111,8 @@ def make(
             _tell_leftovers(leftovers, log=log)
             archive = Archive(level=options.level, mtime_seconds=_mtime_seconds(backup), threads=options.threads)
             sink = stack.enter_context(ArchiveSink(archive, store, observer=observer or Observer(), log=log))
-            prepared = prepare(client, backup, options=options, results=results, log=log)
+            collector = ItemCollector(client, client_page_size=options.client_page_size)
+            prepared = prepare(client, backup, collector=collector, options=options, results=results, log=log)
             sink.expect(prepared)
             hooks = HookRunner(
                 functools.partial(execute, client), resource_hooks=prepared.resource_hooks, allowed=options.hooks
@@ -128,9 +130,8 @@ def make(
                     options=options,
                 )
             )
-            lists = tuple(
-                _collect(prepared, client=client, sink=sink, held=held, options=options, results=results, log=log)
-            )
+            lists = tuple(_collect(prepared, collector=collector, sink=sink, held=held, results=results, log=log))
+            _tell_refusals(client.throttled_count, gate=collector.gate, log=log)
             digest = sink.finish()
             attempt.check()
             held.volumes.keep()
@@ -166,6 +167,16 @@ def _started(backup: Backup, *, client: Client, started: datetime) -> Backup:
     )
 
 
+def _tell_refusals(throttled_count: int, *, gate: Gate, log: VeleroLog) -> None:
+    """Say in one line why a run took longer, or gave the API server more work than it liked."""
+    if throttled_count:
+        narrowed = f" and went on with {gate.fewest} at once" if gate.fewest else ""
+        log.info(
+            message=f"The API server answered {throttled_count} requests with 429 (too many requests); they were sent "
+            f"again after the pause that it asked for. Lists paused for {gate.closed_seconds:.0f} s in all{narrowed}"
+        )
+
+
 def _mtime_seconds(backup: Backup) -> int:
     """The time of every tar entry, so that the same input gives the same archive."""
     return int(datetime.fromisoformat(backup.status.start_timestamp).timestamp())
@@ -179,15 +190,13 @@ def _tell_leftovers(leftovers: Leftovers, *, log: VeleroLog) -> None:
 def _collect(
     prepared: Prepared,
     *,
-    client: Client,
+    collector: ItemCollector,
     sink: ArchiveSink,
     held: HeldItems,
-    options: RunOptions,
     results: Results,
     log: VeleroLog,
 ) -> Iterator[CollectedList]:
     """Archive every list and what its items pull in; the Namespaces last, when it is known from which an item came."""
-    collector = ItemCollector(client, client_page_size=options.client_page_size)
     # Closed here, and not when the error that ended the run is forgotten: requests are on their way.
     with closing(collector.collect(held.paced(prepared.probes), sink=held.intake)) as lists:
         for collected in lists:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-__all__ = ["Chart", "Line", "ticks"]
+__all__ = ["Chart", "Line", "apart", "ticks"]
 
-_WIDTH, _HEIGHT = 740, 340
-_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 250, 16, 46
+_WIDTH, _HEIGHT = 790, 340
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 300, 16, 46
 _LABEL_GAP: Final = 15
 
 
@@ -80,15 +80,27 @@ class Chart:
         return parts
 
     def _names(self, place: "_Place") -> list[str]:
-        """Each line's name at its end, moved apart where lines end close to each other."""
-        ends = [(place(*line.points[-1]), line) for line in self.lines if line.points]
-        parts, lowest = [], -math.inf
-        for (left, top), line in sorted(ends, key=lambda end: end[0][1]):
-            lowest = max(top, lowest + _LABEL_GAP)
-            parts.append(
-                f'<text x="{left + 10:.1f}" y="{lowest + 4:.1f}" fill="{line.color}">{escape(line.name)}</text>'
-            )
-        return parts
+        """Each line's name at its end, moved apart where lines end close to each other, and none below the axis."""
+        ends = sorted(
+            ((place(*line.points[-1]), line) for line in self.lines if line.points), key=lambda end: end[0][1]
+        )
+        heights = apart([top for (_, top), _ in ends], lowest=_HEIGHT - _BOTTOM)
+        return [
+            f'<text x="{left + 10:.1f}" y="{height + 4:.1f}" fill="{line.color}">{escape(line.name)}</text>'
+            for ((left, _), line), height in zip(ends, heights, strict=True)
+        ]
+
+
+def apart(heights: Sequence[float], *, lowest: float) -> list[float]:
+    """Move labels, highest first, so that none covers another or is below `lowest` (y grows downwards)."""
+    moved: list[float] = []
+    for height in heights:
+        moved.append(max(height, moved[-1] + _LABEL_GAP) if moved else height)
+    limit = lowest
+    for number in range(len(moved) - 1, -1, -1):
+        moved[number] = min(moved[number], limit)
+        limit = moved[number] - _LABEL_GAP
+    return moved
 
 
 _Place = Callable[[float, float], tuple[float, float]]

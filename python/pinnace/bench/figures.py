@@ -1,15 +1,17 @@
 """The figures of a benchmark: one `Run` for each time that a side ran, and what is reckoned from them. Pure."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, Final
 
 from pinnace.errors import UsageError
 
-__all__ = ["AGAINST", "BACKUP", "FLOOR", "FORMAT", "Measurement", "Run", "Side", "label_of_page"]
+__all__ = ["AGAINST", "ALONE", "BACKUP", "FLOOR", "FORMAT", "Beside", "Measurement", "Run", "Side", "label_of_page"]
 
 BACKUP, FLOOR, AGAINST = "backup", "floor", "against"
+ALONE: Final = "alone"
 FORMAT: Final = 1
 
 
@@ -72,11 +74,39 @@ class Side:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What a light client of another account met meanwhile: `during` is ALONE, FLOOR or BACKUP, rounds together."""
+
+    during: str
+    latencies_seconds: tuple[float, ...]
+    """Of each request, from when it was due."""
+
+    failed_count: int = 0
+    """Those of them that were not answered with 200."""
+
+    @property
+    def median_seconds(self) -> float:
+        """The median."""
+        return float(median(self.latencies_seconds))
+
+    @property
+    def p99_seconds(self) -> float:
+        """Of a hundred requests the slowest but one; of fewer the slowest."""
+        ordered = sorted(self.latencies_seconds)
+        return ordered[math.ceil(0.99 * len(ordered)) - 1]
+
+    @property
+    def slowest_seconds(self) -> float:
+        """The slowest."""
+        return max(self.latencies_seconds)
+
+
+@dataclass(frozen=True)
 class Measurement:
     """All runs over one cluster in one consistency mode; `about` says where, with what, and of what.
 
-    `idle_seconds` is how long nothing was asked before: after more than five minutes etcd is compacted, and the API
-    server has dropped what it held of older revisions.
+    `is_compacted` says that etcd was compacted before, as it is after more than five minutes without a write: then the
+    API server has dropped what it held of older revisions. `idle_seconds` is how long that was waited for instead.
     """
 
     items: int
@@ -87,12 +117,14 @@ class Measurement:
     tar_bytes: int = 0
     gzip6_bytes: int = 0
     about: Mapping[str, Any] = field(default_factory=dict)
+    is_compacted: bool = False
+    beside: tuple[Beside, ...] = ()
 
     @property
     def mode(self) -> str:
-        """What tells its line in a chart from others: `kind`, `revision after 11 idle minutes`."""
+        """What tells its line in a chart: `kind`, `revision after compaction`, `kind after 11 idle minutes`."""
         idle = f" after {self.idle_seconds / 60:.0f} idle minutes" if self.idle_seconds else ""
-        return f"{self.consistency}{idle}"
+        return f"{self.consistency}{' after compaction' if self.is_compacted else idle}"
 
     @property
     def sides(self) -> tuple[Side, ...]:
@@ -133,11 +165,17 @@ class Measurement:
             if document["format"] != FORMAT:
                 raise UsageError(f"format {document['format']} is not {FORMAT}: measure again with this version")
             fields = {name: value for name, value in document.items() if name != "format"}
-            measured = cls(**fields | {"runs": tuple(Run(**run) for run in fields["runs"])})
+            runs = tuple(Run(**run) for run in fields["runs"])
+            measured = cls(**fields | {"runs": runs, "beside": tuple(_besides(fields.get("beside", ())))})
             _check(measured.sides)
         except (TypeError, KeyError) as error:
             raise UsageError(f"not a document of `pinnace bench run --output json`: {error!r}") from error
         return measured
+
+
+def _besides(documents: Iterable[Mapping[str, Any]]) -> Iterable[Beside]:
+    for document in documents:
+        yield Beside(**{**document, "latencies_seconds": tuple(document["latencies_seconds"])})
 
 
 def _check(sides: Sequence[Side]) -> None:

@@ -1,19 +1,25 @@
 """The figures as one HTML page that needs nothing else: what was measured, how it came out, and where."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Final
 
+from pinnace.bench import tables
 from pinnace.bench.chart import Chart, Line
-from pinnace.bench.figures import AGAINST, BACKUP, FLOOR, Measurement, Side
+from pinnace.bench.figures import AGAINST, ALONE, BACKUP, FLOOR, Measurement, Side
 
-__all__ = ["MOST_RATIO", "MOST_RSS_BYTES", "archive_rows", "charts", "html", "side_row"]
+__all__ = ["MOST_BESIDE_SECONDS", "MOST_RATIO", "MOST_RSS_BYTES", "charts", "html", "markdown"]
 
 MOST_RATIO: Final = 1.3
 MOST_RSS_BYTES: Final = 160 << 20
 """What pinnace promises: at most so many times the floor, and so much memory whatever the cluster's size."""
 
-_COLORS: Final = {BACKUP: "#0b61a4", FLOOR: "#777777", AGAINST: "#c2570c"}
+MOST_BESIDE_SECONDS: Final = 0.25
+"""Of a hundred small requests of others all but one are answered within that, while a backup is made on the same two
+processors as the API server.
+"""
+
+_COLORS: Final = {BACKUP: "#0b61a4", FLOOR: "#777777", AGAINST: "#c2570c", ALONE: "#2a7d4f"}
 _DASHES: Final = ("", "7 4", "2 3", "9 3 2 3")
 _STYLE: Final = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -40,45 +46,76 @@ _TERMS: Final = (
     ("start-up", "From the start of the process to its first list request: interpreter, libraries, discovery."),
     ("CPU", "Processor seconds, from the start of the process: its own, the API server's, etcd's."),
     ("peak memory", "The most resident memory in any round: of the process, and of the API server meanwhile."),
+    ("page size", "How many items an answer of the API server has at most; unpaged is a whole list in one answer."),
+    (
+        "bystander",
+        (
+            "Another client, of an account of its own: 20 small requests a second, a GET and a LIST in turns. Its "
+            "latency counts from when a request was due. It takes part in rounds of its own, so that the other figures "
+            "are without it."
+        ),
+    ),
+    ("p99", "Of a hundred requests the slowest but one; of fewer the slowest."),
     ("revision", "Every kind is listed at one and the same resourceVersion, so the backup is one snapshot."),
     ("kind", "Each kind is consistent in itself."),
-    ("after idle minutes", "By then etcd was compacted, and the API server holds less of older revisions."),
+    (
+        "after compaction, after idle minutes",
+        "The API server has dropped what it held of older revisions, and reads from etcd what is asked at one.",
+    ),
 )
+
+
+_INTRODUCTION: Final = """
+<p>A backup reads every object of a cluster from the Kubernetes API server by its lists, hashes and compresses them, and
+writes them into an archive. pinnace is such a tool. How long that has to take depends on cluster and machine; so a
+backup is measured here beside the <em>floor</em>: a small program that makes the same lists and throws the answers
+away. Nothing that reads the cluster can be faster than that.</p>
+<p>The <em>ratio</em> is the backup's time over the floor's: 1.00 would be a backup that costs no time beyond the lists,
+2.00 one that takes twice as long as them. Both take turns for several rounds, each as a process of its own, and medians
+count.</p>
+<p>By <em>revision</em>, all lists are at one moment of the cluster, so that the backup is one snapshot; by
+<em>kind</em>, each list is of its own moment. <em>After compaction</em> the API server has forgotten earlier moments,
+as in a cluster that was idle, and reads its database for lists by revision. More words are explained below.</p>"""
+_REPETITION: Final = """
+<h2>How to repeat it</h2>
+<p>In a checkout of pinnace, on a Linux machine with Python 3.11, Rust and Go on which nothing else runs:</p>
+<pre>./just bench         # 10,000 and 60,000 objects
+./just bench-full    # 300,000 too</pre>
+<p>Both start an API server and an etcd of their own and fill them with objects made from a fixed seed. Any cluster can
+be measured by <code>pinnace bench load</code>, <code>pinnace bench run</code> and <code>pinnace bench report</code>;
+each explains itself by <code>--help</code>.</p>"""
 
 
 def html(measurements: Sequence[Measurement]) -> str:
     """Write the page; measurements of several sizes of a cluster become lines."""
     ordered = sorted(measurements, key=lambda measured: (measured.items, measured.mode))
+    drawn = charts(ordered)
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8"><title>pinnace: benchmark</title>',
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>',
         "<h1>A backup of a Kubernetes cluster, beside only listing it</h1>",
-        (
-            "<p>pinnace reads every object of a cluster by the API server's lists and writes them into an archive. "
-            "Nothing can be faster than those lists alone, so they are the <em>floor</em> that a backup is compared "
-            "with.</p><ul>"
-        ),
+        _INTRODUCTION,
+        "<h2>How it came out</h2><ul>",
         *(f"<li>{_sentence(measured)}</li>" for measured in ordered),
         "</ul>",
-        *(
-            f"<figure><figcaption>{escape(chart.title)}</figcaption>{chart.svg()}</figure>"
-            for chart in charts(ordered).values()
-        ),
+        *(_figure(chart) for name, chart in drawn.items() if name != "latency"),
+        *_bystander(ordered, drawn.get("latency")),
         "<h2>Every side</h2>",
         *(_table(measured) for measured in ordered),
         "<h2>What the words mean</h2><dl>",
         *(f"<dt>{escape(word)}</dt><dd>{escape(meaning)}</dd>" for word, meaning in _TERMS),
-        "</dl><h2>Where it was measured</h2>",
+        "</dl><h2>Where it was measured, and what</h2>",
         *_about(ordered),
+        _REPETITION,
         "</body></html>",
     ]
     return "\n".join(parts) + "\n"
 
 
 def charts(measurements: Sequence[Measurement]) -> dict[str, Chart]:
-    """Time, memory and ratio against objects, by a short name; a line for each side and consistency mode."""
-    return {
+    """Time, memory, ratio and others' latency against objects, by a short name; a line for each side and mode."""
+    drawn = {
         "time": Chart(
             "Time", "objects (logarithmic)", "seconds", _lines(measurements, lambda _, side: side.wall_seconds)
         ),
@@ -99,6 +136,74 @@ def charts(measurements: Sequence[Measurement]) -> dict[str, Chart]:
             y_limit_name=f"promise: at most {MOST_RATIO}",
         ),
     }
+    if any(measured.beside for measured in measurements):
+        drawn["latency"] = Chart(
+            "Latency of other clients' small requests, p99",
+            "objects (logarithmic)",
+            "milliseconds",
+            _beside_lines(measurements),
+            y_limit=MOST_BESIDE_SECONDS * 1000,
+            y_limit_name=f"bound: {MOST_BESIDE_SECONDS * 1000:.0f} ms",
+        )
+    return drawn
+
+
+def _beside_lines(measurements: Sequence[Measurement]) -> list[Line]:
+    lines = []
+    ordered = sorted((each for each in measurements if each.beside), key=lambda measured: measured.items)
+    modes = sorted({measured.mode for measured in ordered})
+    for during in (ALONE, FLOOR, BACKUP):
+        for mode in modes:
+            points = [
+                (float(measured.items), beside.p99_seconds * 1000)
+                for measured in ordered
+                for beside in measured.beside
+                if (measured.mode, beside.during) == (mode, during)
+            ]
+            if points:
+                name = "alone" if during == ALONE else f"beside the {during}"
+                lines.append(Line(f"{name}, {mode}", points, _COLORS[during], dash=_dash(mode, modes)))
+    return lines
+
+
+def _dash(mode: str, modes: Sequence[str]) -> str:
+    return _DASHES[modes.index(mode) % len(_DASHES)]
+
+
+def markdown(measurements: Sequence[Measurement]) -> str:
+    """Write the figures as tables for a document in Markdown."""
+    ordered = sorted(measurements, key=lambda measured: (measured.items, measured.mode))
+    places = dict.fromkeys(", ".join(f"{name} {value}" for name, value in _facts(dict(m.about))) for m in ordered)
+    besides = [row for measured in ordered for row in tables.beside_rows(measured)]
+    return "\n".join(
+        [
+            tables.markdown([tables.summary_row(measured) for measured in ordered]),
+            *(
+                [f"What another client met, with 20 small requests a second:\n\n{tables.markdown(besides)}"]
+                if besides
+                else []
+            ),
+            *(f"Measured on: {place}.\n" for place in places if place),
+        ]
+    )
+
+
+def _figure(chart: Chart) -> str:
+    return f"<figure><figcaption>{escape(chart.title)}</figcaption>{chart.svg()}</figure>"
+
+
+def _bystander(measurements: Sequence[Measurement], latency: Chart | None) -> Iterator[str]:
+    if latency is None:
+        return
+    rows = [row for measured in measurements for row in tables.beside_rows(measured)]
+    yield (
+        "<h2>What other clients notice</h2><p>An API server that is busy with one client's lists may be slow for all "
+        "others. So a <em>bystander</em> with an account of its own sends 20 small requests a second: while nothing "
+        "else runs, while the floor lists, and while a backup is made. The lists alone are what any tool would cost "
+        "that reads the whole cluster.</p>"
+    )
+    yield _figure(latency)
+    yield f'<div class="wide">{_html_table([(row, "") for row in rows], caption="Latency of the bystander")}</div>'
 
 
 def _lines(
@@ -116,9 +221,7 @@ def _lines(
             ]
             if points:
                 name = "other command" if side == AGAINST else side
-                lines.append(
-                    Line(f"{name}, {mode}", points, _COLORS[side], dash=_DASHES[modes.index(mode) % len(_DASHES)])
-                )
+                lines.append(Line(f"{name}, {mode}", points, _COLORS[side], dash=_dash(mode, modes)))
     return lines
 
 
@@ -138,50 +241,23 @@ def _sentence(measured: Measurement) -> str:
     return (
         f"<b>{measured.items:,} objects</b>, by {escape(measured.mode)}: the backup took "
         f"<b>{backup.wall_seconds:.2f} s</b>, {multiple} "
-        f"({escape(floor.label)}); {rate:,.0f} objects a second in {_mib(backup.peak_rss_bytes)} MiB{archive}."
+        f"({escape(floor.label)}); {rate:,.0f} objects a second in {backup.peak_rss_bytes / 2**20:,.0f} MiB{archive}."
     )
 
 
-def side_row(measured: Measurement, side: Side) -> dict[str, str]:
-    """One side's figures as text, by the words of the page."""
-    fastest, slowest = side.spread_seconds
-    received = side.median("bytes")
-    return {
-        "side": f"{side.side}, {side.label}" if side.side != BACKUP else side.side,
-        "time s": f"{side.wall_seconds:.2f}",
-        "fastest to slowest s": f"{fastest:.2f} to {slowest:.2f}",
-        "ratio": f"{measured.ratio(side):.2f}",
-        "start-up s": _number(side.median("start_up_seconds"), digits=2),
-        "objects/s": f"{measured.items / side.wall_seconds:,.0f}",
-        "MB of lists": _number(received and received / 1e6, digits=0),
-        "requests": _number(side.median("requests"), digits=0),
-        "CPU s": _number(side.median("cpu_seconds"), digits=2),
-        "API server CPU s": _number(side.median("apiserver_cpu_seconds"), digits=2),
-        "etcd CPU s": _number(side.median("etcd_cpu_seconds"), digits=2),
-        "peak MiB": _mib(side.peak_rss_bytes),
-        "API server peak MiB": _mib(side.median("apiserver_peak_rss_bytes")),
-    }
-
-
-def archive_rows(measured: Measurement) -> list[dict[str, str]]:
-    """The archive's size as pairs of words and values."""
-    sizes = {"archive MB": measured.archive_bytes / 1e6, "tar MB": measured.tar_bytes / 1e6}
-    rows = [{"what": name, "value": f"{value:,.1f}"} for name, value in sizes.items()]
-    if measured.archive_ratio:
-        rows.append({"what": "archive, as a multiple of gzip -6", "value": f"{measured.archive_ratio:.3f}"})
-    return rows
-
-
 def _table(measured: Measurement) -> str:
-    rows = [(side, side_row(measured, side)) for side in measured.sides]
-    head = "".join(f"<th>{escape(name)}</th>" for name in rows[0][1])
+    rows = [(tables.side_row(measured, side), side.side) for side in measured.sides]
+    caption = f"{measured.items:,} objects, by {measured.mode}"
+    return f'<div class="wide">{_html_table(rows, caption=caption)}</div>'
+
+
+def _html_table(rows: Sequence[tuple[Mapping[str, str], str]], *, caption: str) -> str:
+    """Rows of the same words, each with its class."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in rows[0][0])
     lines = [
-        f'<tr class="{side.side}">{"".join(f"<td>{escape(cell)}</td>" for cell in row.values())}</tr>'
-        for side, row in rows
+        f'<tr class="{name}">{"".join(f"<td>{escape(cell)}</td>" for cell in row.values())}</tr>' for row, name in rows
     ]
-    rounds = len(measured.backup.runs)
-    caption = f"{measured.items:,} objects, by {escape(measured.mode)}, {rounds} round{'' if rounds == 1 else 's'}"
-    return f'<div class="wide"><table><caption>{caption}</caption><tr>{head}</tr>{"".join(lines)}</table></div>'
+    return f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{''.join(lines)}</table>"
 
 
 def _about(measurements: Sequence[Measurement]) -> Iterator[str]:
@@ -197,11 +273,3 @@ def _facts(document: dict[str, object], prefix: str = "") -> Iterator[tuple[str,
             yield from _facts(value, f"{prefix}{name} ")
         else:
             yield f"{prefix}{name}", str(value)
-
-
-def _number(value: float | None, *, digits: int) -> str:
-    return "" if value is None else f"{value:,.{digits}f}"
-
-
-def _mib(value: float | None) -> str:
-    return "" if value is None else f"{value / 2**20:,.0f}"

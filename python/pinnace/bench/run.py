@@ -1,28 +1,41 @@
 """Measure: backup, floor and any other command take turns, so that all meet the same machine."""
 
+import math
 import tempfile
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from pinnace.backup import stored
 from pinnace.backup.gzip_stream import GzipStream
-from pinnace.bench.figures import Measurement, Run
+from pinnace.bench.bystander import besides, standing_by
+from pinnace.bench.figures import ALONE, Beside, Measurement, Run, Side, label_of_page
 from pinnace.bench.server_meter import ServerMeter
 from pinnace.bench.sides import BackupSide, CommandSide, FloorSide, list_paths
+from pinnace.cluster import etcd_compaction
 from pinnace.errors import BenchError
 from pinnace.kube.client import Client
 from pinnace.store.backup_store import BackupStore
 from pinnace.store.open import open_store
 from pinnace.velero.object_store_layout import BackupKeys
 
-__all__ = ["PAGE_SIZES", "Options", "measure"]
+__all__ = ["PAGE_SIZES", "Options", "measure", "promising_pages"]
 
 PAGE_SIZES: Final = (0, 500, 5000, 20000)
 """Pages of the floor: none, kubectl's, and two between them."""
+
+_MOST_BESIDE_ROUNDS: Final = 3
+"""With the bystander: it asks often enough for a percentile of three rounds."""
+
+_ALONE_SECONDS: Final = 5.0
+"""How long it is watched alone in each of them."""
+
+_HOPELESS: Final = 2.0
+"""A page size that took so many times as long as the best one's slowest run is not run again."""
 
 _REST_SECONDS: Final = 1.0
 """Between two runs: the garbage that the API server collects after one is not the next one's."""
@@ -35,7 +48,10 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Options:
-    """How to measure; `store_url` "" is a folder that is removed afterwards, `server_pids` those of a local cluster."""
+    """How to measure; `store_url` "" is a folder that is removed afterwards, `server_pids` those of a local cluster.
+
+    `etcd_url` is its etcd, which is compacted first; "" leaves it as it is.
+    """
 
     kubeconfig: Path | None = None
     context: str | None = None
@@ -44,6 +60,8 @@ class Options:
     compression: str = "default"
     repetitions: int = 5
     idle_seconds: float = 0.0
+    etcd_url: str = ""
+    with_bystander: bool = False
     page_sizes: Sequence[int] = PAGE_SIZES
     against_command: str = ""
     against_pid: int | None = None
@@ -85,14 +103,23 @@ class _Session:
             self._backup.run(names[0], repetition=0, meter=self._meter())
             lists = list_paths(self._manifest(names[0])["lists"])
             self._remove(names[0])
-            if options.idle_seconds:
-                self._report(f"idle for {options.idle_seconds:.0f} s")
-                time.sleep(options.idle_seconds)
-            runs = [run for number in range(1, options.repetitions + 1) for run in self._round(number, lists)]
-            return self._measurement(names[-1], runs)
+            self._forget()
+            runs: list[Run] = []
+            for number in range(1, options.repetitions + 1):
+                runs += self._round(number, lists, pages=promising_pages(options.page_sizes, runs))
+            measured = self._measurement(names[-1], runs)
+            return replace(measured, beside=self._beside(lists, measured.floor)) if options.with_bystander else measured
         finally:
             for name in names:
                 self._remove(name)
+
+    def _forget(self) -> None:
+        if self._options.etcd_url:
+            self._report("compacting etcd, as it is after idle time")
+            etcd_compaction.forget_revisions(self._options.etcd_url)
+        if self._options.idle_seconds:
+            self._report(f"idle for {self._options.idle_seconds:.0f} s")
+            time.sleep(self._options.idle_seconds)
 
     def _manifest(self, name: str) -> Mapping[str, Any]:
         manifest = stored.read_manifest(BackupStore(self._store, name))
@@ -110,20 +137,39 @@ class _Session:
     def _meter(self) -> ServerMeter:
         return ServerMeter(self._options.server_pids)
 
-    def _floors(self, lists: Sequence[tuple[str, bool]]) -> list[FloorSide]:
-        """Made anew for each round, since tokens rotate."""
-        access, consistency = self._client.access, self._options.consistency
-        return [FloorSide(access, lists, consistency, page, self._folder) for page in self._options.page_sizes]
+    def _floor(self, number: int, lists: Sequence[tuple[str, bool]], *, page_items: int) -> Run:
+        """Made anew for each run, since tokens rotate."""
+        side = FloorSide(self._client.access, lists, self._options.consistency, page_items, self._folder)
+        return self._told(side.run(repetition=number, meter=self._meter()))
 
-    def _round(self, number: int, lists: Sequence[tuple[str, bool]]) -> list[Run]:
+    def _round(self, number: int, lists: Sequence[tuple[str, bool]], *, pages: Sequence[int]) -> list[Run]:
         """Each side once."""
         runs = [self._measured_backup(number)]
-        runs += [self._told(floor.run(repetition=number, meter=self._meter())) for floor in self._floors(lists)]
+        runs += [self._floor(number, lists, page_items=page_items) for page_items in pages]
         if command := self._options.against_command:
             pids = {"against": self._options.against_pid} if self._options.against_pid else {}
             side = CommandSide(command, self._folder, pids)
             runs.append(self._told(side.run(repetition=number, meter=self._meter())))
         return runs
+
+    def _beside(self, lists: Sequence[tuple[str, bool]], best: Side) -> tuple[Beside, ...]:
+        """Rounds of their own, so that the others' figures are without the bystander."""
+        page_items = next(page for page in self._options.page_sizes if label_of_page(page) == best.label)
+        windows: list[tuple[str, float, float]] = []
+        self._report("a bystander asks, too")
+        with standing_by(self._client, namespace=f"{self._prefix}-bystander") as bystander:
+            for number in range(1, min(self._options.repetitions, _MOST_BESIDE_ROUNDS) + 1):
+                time.sleep(_REST_SECONDS + _ALONE_SECONDS)
+                windows.append((ALONE, time.monotonic() - _ALONE_SECONDS, time.monotonic()))
+                windows.append(_window(self._floor(number, lists, page_items=page_items)))
+                name = f"{self._prefix}-beside-{number}"
+                try:
+                    run = self._told(self._backup.run(name, repetition=number, meter=self._meter()))
+                finally:
+                    self._remove(name)
+                windows.append(_window(run))
+            answered = bystander.end()
+        return besides(answered, windows)
 
     def _measured_backup(self, number: int) -> Run:
         name = f"{self._prefix}-{number}"
@@ -149,11 +195,30 @@ class _Session:
             consistency=options.consistency,
             runs=tuple(runs),
             idle_seconds=options.idle_seconds,
+            is_compacted=bool(options.etcd_url),
             archive_bytes=int(manifest["archive"]["bytes"]),
             tar_bytes=int(manifest["archive"]["tarBytes"]),
             gzip6_bytes=_gzip6_bytes(BackupStore(self._store, name)) if options.compares_gzip else 0,
             about={**options.about, "compression": options.compression, "engine": manifest["engine"]},
         )
+
+
+def promising_pages(page_sizes: Sequence[int], runs: Sequence[Run]) -> list[int]:
+    """Page sizes that may still turn out as the floor: after two rounds none whose fastest run is behind the best one's
+    slowest, and after one none that took twice as long. All that were run keep their place in the figures.
+    """
+    walls = {page: [run.wall_seconds for run in runs if run.label == label_of_page(page)] for page in page_sizes}
+    if not any(walls.values()):
+        return list(page_sizes)
+    best = min(walls.values(), key=lambda each: median(each) if each else math.inf)
+    factor = _HOPELESS if len(best) == 1 else 1.0
+    return [page for page in page_sizes if min(walls[page], default=0.0) <= factor * max(best)]
+
+
+def _window(run: Run) -> tuple[str, float, float]:
+    """From the first list of a run that has just ended, and was told."""
+    ended = time.monotonic() - _REST_SECONDS
+    return run.side, ended - run.wall_seconds, ended
 
 
 def _gzip6_bytes(store: BackupStore) -> int:

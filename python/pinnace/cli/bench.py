@@ -37,7 +37,8 @@ Kubeconfig = Annotated[
 ]
 Context = Annotated[str | None, typer.Option(rich_help_panel=CLUSTER, help="As kubectl's: a context's name.")]
 Folder = Annotated[
-    Path, typer.Option("--to", rich_help_panel=OUTPUT, help="The folder for report.html, charts and figures.")
+    Path,
+    typer.Option("--to", rich_help_panel=OUTPUT, help="The folder for report.html, figures.md, charts and figures."),
 ]
 
 
@@ -59,7 +60,7 @@ def bench(
         bool, typer.Option("--quick", help="10,000 and 60,000 objects on a local cluster; about 10 minutes.")
     ] = False,
     full: Annotated[
-        bool, typer.Option("--full", help="300,000 objects too, and after idle time; about 1.5 hours.")
+        bool, typer.Option("--full", help="300,000 objects too, and after compaction; within an hour.")
     ] = False,
     to: Folder = Path("bench-results"),
 ) -> None:
@@ -128,8 +129,29 @@ def run(
     ] = "",
     idle_seconds: Annotated[
         float,
-        typer.Option(min=0, rich_help_panel=MEASURED, help="Wait before the first round; 660 lets etcd be compacted."),
+        typer.Option(
+            min=0,
+            rich_help_panel=MEASURED,
+            help="Wait before the first round; 660 lets any cluster's etcd be compacted.",
+        ),
     ] = 0.0,
+    compacted: Annotated[
+        bool,
+        typer.Option(
+            "--compacted",
+            rich_help_panel=MEASURED,
+            help="Compact etcd of --cluster first: the state in which idle time leaves a server, at once.",
+        ),
+    ] = False,
+    bystander: Annotated[
+        bool,
+        typer.Option(
+            "--bystander",
+            rich_help_panel=MEASURED,
+            help="Measure another client, too: 20 small requests a second alone, beside the floor, beside the backup. "
+            "It has a namespace of its own, which is removed.",
+        ),
+    ] = False,
     gzip: Annotated[
         bool, typer.Option("--gzip/--no-gzip", rich_help_panel=MEASURED, help="Compare the archive with gzip -6.")
     ] = True,
@@ -154,12 +176,15 @@ def run(
 
     Time begins with the first list request of a side; what comes before is its start-up.
     """
-    from pinnace.bench import report, series
+    from pinnace.bench import series, tables
     from pinnace.bench.run import Options, measure
+    from pinnace.errors import UsageError
     from pinnace.kube.client import connect
 
     pages = _page_sizes(page_sizes)
     servers = _local(cluster)
+    if compacted and not servers:
+        raise UsageError("--compacted: give --cluster; only a local cluster's etcd is compacted")
     kubeconfig = servers.kubeconfig if servers else kubeconfig
     client = connect(kubeconfig=kubeconfig, context=context)
     options = Options(
@@ -171,6 +196,8 @@ def run(
         repetitions=rounds,
         page_sizes=pages,
         idle_seconds=idle_seconds,
+        etcd_url=servers.etcd_url if servers and compacted else "",
+        with_bystander=bystander,
         against_command=against_command,
         against_pid=against_pid,
         compares_gzip=gzip,
@@ -178,9 +205,10 @@ def run(
         about=series.about(client),
     )
     measured = measure(client, options, report=_report)
-    show(measured.to_document(), output=output, rows=[report.side_row(measured, side) for side in measured.sides])
+    show(measured.to_document(), output=output, rows=[tables.side_row(measured, side) for side in measured.sides])
     if output is Output.TABLE:
-        print_rows(report.archive_rows(measured), has_header=False)
+        print_rows(tables.archive_rows(measured), has_header=False)
+        print_rows(tables.beside_rows(measured))
 
 
 def _page_sizes(text: str) -> tuple[int, ...]:
@@ -199,7 +227,7 @@ def report(
     ],
     to: Folder = Path("bench-results"),
 ) -> None:
-    """Turn figures into an HTML page that needs nothing else, with charts that are files, too."""
+    """Turn figures into an HTML page that needs nothing else, tables in Markdown, and charts that are files, too."""
     from pinnace.bench import series
 
-    print(series.write_report([series.read(path) for path in files], folder=to))
+    print(series.write_report([series.read(path) for path in files], folder=to, report_line=_report))

@@ -3,7 +3,6 @@
 The apiserver serves them at once. It would have given them a uid and a creationTimestamp; here the writer does.
 """
 
-import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 import urllib3
 
+from pinnace.cluster import etcd_gateway
 from pinnace.errors import ClusterError
 
 __all__ = ["batches", "count", "load", "registry_key", "transaction"]
@@ -22,7 +22,6 @@ _BATCH_BYTES: Final = 1 << 20
 """Bytes of one transaction: etcd's default limit of a request is 1.5 MiB."""
 
 _THREADS: Final = 4
-_TIMEOUT: Final = urllib3.Timeout(connect=5.0, read=60.0)
 
 Entry = tuple[str, bytes]
 
@@ -50,7 +49,10 @@ def batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 
 def transaction(batch: Iterable[Entry]) -> bytes:
     """The body for `/v3/kv/txn` that puts every entry."""
-    puts = [{"requestPut": {"key": _base64(key.encode()), "value": _base64(value)}} for key, value in batch]
+    puts = [
+        {"requestPut": {"key": etcd_gateway.encoded(key.encode()), "value": etcd_gateway.encoded(value)}}
+        for key, value in batch
+    ]
     return json.dumps({"success": puts}, separators=(",", ":")).encode()
 
 
@@ -58,7 +60,7 @@ def load(etcd_url: str, *, entries: Iterable[Entry]) -> int:
     """Put all entries and return how many; at most a few transactions per thread are in memory."""
     loaded = 0
     pending: set[Future[int]] = set()
-    connections = urllib3.PoolManager(maxsize=_THREADS, timeout=_TIMEOUT, retries=False)
+    connections = etcd_gateway.connections(count=_THREADS)
     with ThreadPoolExecutor(_THREADS) as threads:
         for batch in batches(entries):
             pending.add(threads.submit(_put, connections, f"{etcd_url}/v3/kv/txn", batch))
@@ -72,29 +74,13 @@ def count(etcd_url: str, *, prefix: str) -> int:
     """How many keys start with `prefix`."""
     key = prefix.encode()
     end = key[:-1] + bytes([key[-1] + 1])
-    question = {"key": _base64(key), "range_end": _base64(end), "count_only": True}
-    connections = urllib3.PoolManager(timeout=_TIMEOUT, retries=False)
-    answer = _post(connections, f"{etcd_url}/v3/kv/range", json.dumps(question).encode())
+    question = {"key": etcd_gateway.encoded(key), "range_end": etcd_gateway.encoded(end), "count_only": True}
+    answer = etcd_gateway.post(etcd_gateway.connections(), f"{etcd_url}/v3/kv/range", question)
     return int(answer.get("count", 0))
 
 
 def _put(connections: urllib3.PoolManager, url: str, batch: list[Entry]) -> int:
-    answer = _post(connections, url, transaction(batch))
+    answer = etcd_gateway.post(connections, url, transaction(batch))
     if not answer.get("succeeded"):
         raise ClusterError(f"{url}: etcd did not accept a transaction of {len(batch)} items: {answer}")
     return len(batch)
-
-
-def _post(connections: urllib3.PoolManager, url: str, body: bytes) -> dict[str, Any]:
-    try:
-        response = connections.request("POST", url, body=body, headers={"Content-Type": "application/json"})
-    except urllib3.exceptions.HTTPError as error:
-        raise ClusterError(f"{url}: {error}; is the cluster running?") from error
-    if response.status != 200:
-        raise ClusterError(f"{url}: status {response.status}: {response.data[:500]!r}")
-    answer: dict[str, Any] = json.loads(response.data)
-    return answer
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from pinnace import interruption
 from pinnace.collect.collected_list import CollectedList
+from pinnace.collect.gate import Gate
 from pinnace.collect.listing import Listing, PageSink
 from pinnace.collect.pace import Pace
 from pinnace.collect.page_size import PageSize
@@ -19,7 +20,7 @@ __all__ = ["CollectedList", "ItemCollector", "PageSink", "Probe", "Revision"]
 class ItemCollector:
     """Lists through one client; `client_page_size` None adapts pages to what they cost, 0 is unpaged.
 
-    What one `collect()` learns of the server's pace, the next one begins with.
+    What the probes and one `collect()` learn of the server's pace, the next one begins with.
     """
 
     def __init__(
@@ -37,7 +38,14 @@ class ItemCollector:
 
     def probes(self, requests: Sequence[ListRequest], *, revision: Revision) -> Generator[Probe, None, None]:
         """Ask for one item of each list, to know its count and whether it may be read at all."""
-        return Prober(self._client).probes(requests, revision=revision)
+        prober = Prober(self._client)
+        yield from prober.probes(requests, revision=revision)
+        self._pace.gate.follow(prober.gate)
+
+    @property
+    def gate(self) -> Gate:
+        """What became of the lists' number and times."""
+        return self._pace.gate
 
     def collect(self, probes: Sequence[Probe], *, sink: PageSink) -> Generator[CollectedList, None, None]:
         """Archive the probed lists in order; the next ones are asked for while one is read.

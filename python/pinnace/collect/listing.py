@@ -96,6 +96,8 @@ class Listing:
                 prefetch.close()
                 prefetch = None
         if prefetch is None:
+            if not self._patience.attempts:
+                self._pace.pause(0.0, since=None)
             self._limit = self._limit_again()
             prefetch = self._requests.page(
                 self._probe, limit=self._limit, token=self._token, revision=self._revision, is_head=True
@@ -175,7 +177,7 @@ class Listing:
         self._is_taking_held = False
 
     def _may_ask_next(self, prefetch: Prefetch) -> bool:
-        return prefetch.has_ended or (self._pace.concurrency.limit > 1 and self._pace.may_ask_early)
+        return prefetch.has_ended or (self._pace.gate.limit > 1 and self._pace.may_ask_early)
 
     def _advance(self, prefetch: Prefetch) -> None:
         in_flight = sum(not own.has_ended for own in (prefetch, self._next) if own is not None)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from pinnace.collect.concurrency import Concurrency
 from pinnace.collect.drain_rate import DrainRate
+from pinnace.collect.gate import REFUSALS, Gate
 from pinnace.collect.page_size import Expected, PageCost, PageSize
 from pinnace.collect.patience import Patience
 from pinnace.collect.prefetch import Prefetch
@@ -20,17 +21,16 @@ class Pace:
         self, page_size: PageSize, *, sleep: Callable[[float], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.clock = clock
-        self.concurrency = Concurrency()
+        self.gate = Gate(Concurrency(), clock=clock)
         self._page_size = page_size
         self._drain_rate = DrainRate()
         self._sleep = sleep
-        self._not_before = clock()
         self._is_hurried = False
 
     @property
     def may_ask_early(self) -> bool:
         """Whether no refusal asked to wait until later."""
-        return self.clock() >= self._not_before
+        return not self.gate.wait_seconds
 
     @property
     def bytes_per_second(self) -> float:
@@ -55,11 +55,11 @@ class Pace:
             return
         prefetch.is_noted = True
         if prefetch.error is None:
-            self.concurrency = self.concurrency.after_success(first_byte_seconds=prefetch.first_byte_seconds)
-        elif isinstance(prefetch.error, KubeError) and prefetch.error.status in (429, 504):
-            self.concurrency = self.concurrency.after_refusal()
-            self._page_size = self._page_size.after_refusal()
-            self._not_before = max(self._not_before, self.clock() + prefetch.error.retry_after_seconds)
+            self.gate.succeeded(first_byte_seconds=prefetch.first_byte_seconds)
+        elif isinstance(prefetch.error, KubeError) and prefetch.error.status in REFUSALS:
+            retry_after_seconds = prefetch.error.retry_after_seconds
+            if self.gate.refused(asked_at=prefetch.asked_at, retry_after_seconds=retry_after_seconds):
+                self._page_size = self._page_size.after_refusal()
 
     def patience(self, *, is_aggregated: bool) -> Patience:
         """What a page of a list that was probed may cost in attempts."""
@@ -70,7 +70,8 @@ class Pace:
         self._is_hurried = has_lost_patience
 
     def pause(self, seconds: float, *, since: float | None) -> None:
-        """Wait, less what has passed since the failure if that came before its turn."""
+        """Wait, less what has passed since the failure if that came before its turn, and until the gate opens."""
         passed = 0.0 if since is None else self.clock() - since
-        if seconds > passed:
-            self._sleep(seconds - passed)
+        left = max(seconds - passed, self.gate.wait_seconds)
+        if left > 0:
+            self._sleep(left)

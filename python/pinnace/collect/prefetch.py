@@ -73,6 +73,7 @@ class Prefetch:
         self, open_response: Callable[[Call], Response], *, described: str, buffers: Buffers, is_head: bool
     ) -> None:
         self.described = described
+        self.asked_at = time.monotonic()
         self.first_byte_seconds = 0.0
         self.error: BaseException | None = None
         self.is_stale = False

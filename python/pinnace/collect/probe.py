@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import orjson
 
 from pinnace import interruption
-from pinnace.collect.concurrency import MOST_IN_FLIGHT
+from pinnace.collect.concurrency import FOR_PROBES, MOST_IN_FLIGHT
+from pinnace.collect.gate import Gate
 from pinnace.collect.page_size import Expected
 from pinnace.collect.plan import ListRequest
 from pinnace.collect.small_lists import SmallLists
@@ -76,10 +77,14 @@ class Probe:
 
 
 class Prober:
-    """Asks, several lists at once; leaving it ends what is asked just now."""
+    """Asks, several lists at once; leaving it ends what is asked just now.
+
+    `gate` is closed and narrowed by what the server refuses.
+    """
 
     def __init__(self, client: Client) -> None:
-        self._lists = SmallLists(client)
+        self.gate = Gate(FOR_PROBES)
+        self._lists = SmallLists(client, gate=self.gate)
 
     def probes(self, requests: Sequence[ListRequest], *, revision: Revision) -> Generator[Probe, None, None]:
         """Probe in the order given; 401 and a server that is gone raise, other errors stand in the probe."""

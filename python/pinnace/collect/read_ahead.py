@@ -108,12 +108,12 @@ class ReadAhead:
 
     def _may_open(self, probe: Probe, *, head: Head) -> bool:
         in_flight = head.in_flight + sum(not opened.prefetch.has_ended for opened in self._opened)
-        if in_flight >= self._pace.concurrency.limit or len(self._opened) >= _MOST_OPENED:
+        if in_flight >= self._pace.gate.limit or len(self._opened) >= _MOST_OPENED:
             return False
         ahead_bytes = sum(opened.probe.expected_bytes for opened in self._opened)
         return may_open(
             in_flight=in_flight,
-            allowed=self._pace.concurrency.limit,
+            allowed=self._pace.gate.limit,
             wait_seconds=(head.remaining_bytes + ahead_bytes) / self._pace.bytes_per_second,
             ahead_bytes=sum(opened.page_bytes for opened in self._opened),
             page_bytes=self._first_page(probe)[1],

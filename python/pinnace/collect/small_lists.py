@@ -1,9 +1,12 @@
 """Reads lists that are small, whole: with patience, at the backup's revision where the server can, from any thread."""
 
 import threading
+import time
 from collections.abc import Mapping
 
 from pinnace import interruption
+from pinnace.collect.concurrency import FOR_PROBES
+from pinnace.collect.gate import REFUSALS, Gate
 from pinnace.collect.patience import Patience
 from pinnace.collect.plan import ListRequest
 from pinnace.errors import KubeError
@@ -14,10 +17,11 @@ __all__ = ["SmallLists"]
 
 
 class SmallLists:
-    """Asks until it is closed, which ends what is asked just now."""
+    """Asks, as the gate permits, until it is closed, which ends what is asked just now."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, gate: Gate | None = None) -> None:
         self._client = client
+        self._gate = gate or Gate(FOR_PROBES)
         self._ended = threading.Event()
         self._calls: set[Call] = set()
 
@@ -26,11 +30,10 @@ class SmallLists:
         patience = Patience(is_aggregated=request.resource.aggregated)
         while True:
             try:
-                return self._read(request.path, query)
+                return self._read(request.path, query, is_exact=is_exact)
             except KubeError as error:
                 pause = patience.pause_seconds(error)
-                # A 504 to Exact is most often a revision that this kind's etcd does not know.
-                if pause is None or (is_exact and error.status == 504):
+                if pause is None or _is_unknown_revision(error, is_exact=is_exact):
                     raise
             patience = patience.after(pause)
             if interruption.wait(self._ended, pause):
@@ -42,14 +45,29 @@ class SmallLists:
         for call in list(self._calls):
             call.hang_up()
 
-    def _read(self, path: str, query: Mapping[str, str]) -> bytes:
+    def _read(self, path: str, query: Mapping[str, str], *, is_exact: bool) -> bytes:
         call = Call()
         self._calls.add(call)
         try:
-            if self._ended.is_set():
-                raise InterruptedError
-            with self._client.open(path, query, call=call) as response:
-                return b"".join(response.chunks())
+            with self._gate.place(self._ended):
+                return self._ask(path, query, is_exact=is_exact, call=call)
         finally:
             call.end()
             self._calls.discard(call)
+
+    def _ask(self, path: str, query: Mapping[str, str], *, is_exact: bool, call: Call) -> bytes:
+        asked_at = time.monotonic()
+        try:
+            with self._client.open(path, query, call=call) as response:
+                body = b"".join(response.chunks())
+        except KubeError as error:
+            if error.status in REFUSALS and not _is_unknown_revision(error, is_exact=is_exact):
+                self._gate.refused(asked_at=asked_at, retry_after_seconds=error.retry_after_seconds)
+            raise
+        self._gate.succeeded(first_byte_seconds=response.first_byte_seconds)
+        return body
+
+
+def _is_unknown_revision(error: KubeError, *, is_exact: bool) -> bool:
+    """A 504 to Exact is most often a revision that this kind's etcd does not know."""
+    return is_exact and error.status == 504

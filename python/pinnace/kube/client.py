@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import orjson
 import urllib3
 
+from pinnace import interruption
 from pinnace.errors import KubeError
 from pinnace.kube import credentials
 from pinnace.kube.call import Call
@@ -28,6 +29,9 @@ Answer = TypeVar("Answer")
 
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _THROTTLED = 429
+_THROTTLED_SECONDS = 60.0
+"""An API server that is busy for longer is not waited for here; who asks may know that it is worth more."""
+
 _READ_TIMEOUT_SECONDS = 90.0
 """Longer than the apiserver's own request timeout of 60 s, so that its answer is heard."""
 
@@ -137,14 +141,34 @@ class Client:
     def get(self, path: str, query: Mapping[str, str] | None = None, *, accept: str = "application/json") -> Any:
         """Read a small answer and parse it."""
         query = query or {}
-        with self.open(path, query, accept=accept) as response:
-            body = b"".join(response.chunks())
+        body = self._when_admitted(lambda: self._read(path, query, accept=accept))
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise KubeError(
                 request=describe(path, query), status=200, reason=f"the answer is not JSON: {error}"
             ) from error
+
+    def _read(self, path: str, query: Mapping[str, str], *, accept: str) -> bytes:
+        with self.open(path, query, accept=accept) as response:
+            return b"".join(response.chunks())
+
+    def _when_admitted(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask, and again after the pause that a 429 names, as client-go does: the server has done nothing yet.
+
+        A minute of such pauses, then it is the caller's; so is a 429 that names none.
+        """
+        waited_seconds = 0.0
+        while True:
+            try:
+                return ask()
+            except KubeError as error:
+                pause_seconds = error.retry_after_seconds
+                waited_seconds += pause_seconds
+                is_named = error.status == _THROTTLED and pause_seconds > 0
+                if not is_named or waited_seconds > _THROTTLED_SECONDS or interruption.is_noted():
+                    raise
+            interruption.sleep(pause_seconds)
 
     def open(
         self, path: str, query: Mapping[str, str], *, accept: str = "application/json", call: Call | None = None
@@ -187,11 +211,11 @@ class Client:
         content_type: str = "application/json",
     ) -> Any:
         """Create, change or delete one object and parse the answer; KubeError for any status but 200, 201 and 202."""
-        return self.renewing(
-            lambda api_client: self._send(
-                api_client, method, path, body=body, query=query or {}, content_type=content_type
-            )
-        )
+
+        def ask(api_client: "ApiClient") -> Any:
+            return self._send(api_client, method, path, body=body, query=query or {}, content_type=content_type)
+
+        return self._when_admitted(lambda: self.renewing(ask))
 
     def _send(
         self,

@@ -14,6 +14,7 @@ from command import pinnace
          "error: local cluster gone: not ready; start it by: pinnace cluster up --name gone"),
         (("load", "--objects", "1", "--direct"), 2,
          "error: --direct: give --cluster; only a local cluster's etcd is written to"),
+        (("run", "--compacted"), 2, "error: --compacted: give --cluster; only a local cluster's etcd is compacted"),
         (("run", "--page-sizes", "0,many"), 2, "error: --page-sizes 0,many: give numbers, as 0,500,5000"),
         (("report", "/nowhere/figures.json"), 2,
          "error: /nowhere/figures.json: [Errno 2] No such file or directory: '/nowhere/figures.json'"),

@@ -130,3 +130,16 @@ def test_without_csi_snapshots_no_account_may_make_any(tmp_path: Path) -> None:
     assert [d for d in documents if "snapshots" in d["metadata"]["name"]] == []
     pod = of(documents, "Deployment", "pinnace-dispatcher")["spec"]["template"]["spec"]
     assert {"name": "PINNACE_CSI_SNAPSHOTS", "value": "off"} in pod["containers"][0]["env"]
+
+
+def test_the_flow_schema_is_for_the_lists_of_all_accounts_of_jobs(tmp_path: Path) -> None:
+    (tmp_path / "k8s").symlink_to(_ROOT / "k8s")
+    overlay = {"resources": ["k8s/base"], "components": ["k8s/components/flow-control"]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    documents = built(tmp_path)
+    accounts = {d["metadata"]["name"] for d in documents if d["kind"] == "ServiceAccount"}
+    [rule] = of(documents, "FlowSchema", "pinnace-backup")["spec"]["rules"]
+    assert {subject["serviceAccount"]["name"] for subject in rule["subjects"]} == accounts - {"pinnace-dispatcher"}
+    assert [each["verbs"] for each in rule["resourceRules"]] == [["list"]]
+    level = of(documents, "FlowSchema", "pinnace-backup")["spec"]["priorityLevelConfiguration"]["name"]
+    assert of(documents, "PriorityLevelConfiguration", level)["spec"]["type"] == "Limited"
