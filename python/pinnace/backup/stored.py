@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from pinnace.backup.gzip_stream import GzipStream
+from pinnace.archive.gzip_stream import GzipStream
 from pinnace.errors import ItemNotFoundError, MalformedObjectError
 from pinnace.store.backup_store import BackupStore
 from pinnace.velero.backup import API_VERSION

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from pinnace.archive.gzip_stream import GzipStream
 from pinnace.backup import stored
-from pinnace.backup.gzip_stream import GzipStream
 from pinnace.bench.figures import Measurement, Run
 from pinnace.bench.server_meter import ServerMeter
 from pinnace.bench.sides import BackupSide, CommandSide, FloorSide, list_paths

@@ -5,11 +5,11 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pinnace.backup import index
-from pinnace.backup.gzip_stream import GzipStream
-from pinnace.backup.index import IndexLine
-from pinnace.backup.item_path import item_name, parse_path
-from pinnace.backup.tar_stream import TarEntry, tar_entries
+from pinnace.archive import index
+from pinnace.archive.gzip_stream import GzipStream
+from pinnace.archive.index import IndexLine
+from pinnace.archive.item_path import item_name, parse_path
+from pinnace.archive.tar_stream import TarEntry, tar_entries
 from pinnace.errors import ItemNotFoundError, VerificationError
 from pinnace.store.backup_store import BackupStore
 
