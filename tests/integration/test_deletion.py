@@ -1,5 +1,6 @@
 """A deletion on a real API server and a real bucket: stopped after every step, locked, refused."""
 
+import gzip
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from pinnace.dispatcher.deletion_acts import DeletionActs
 from pinnace.dispatcher.deletion_controller import DeletionController
 from pinnace.dispatcher.locations import Locations
 from pinnace.dispatcher.metrics import Metrics
-from pinnace.dispatcher.snapshot_removal import RefuseSnapshots
+from pinnace.dispatcher.snapshot_removal import SnapshotRemoval
 from pinnace.errors import ObjectLockedError
 from pinnace.kube.events import EventRecorder
 from pinnace.kube.kinds import BACKUP_STORAGE_LOCATIONS, BACKUPS, DELETE_BACKUP_REQUESTS, RESTORES
@@ -66,9 +67,10 @@ def bucket(stage: Stage, s3_server: SeaweedServer, name: str) -> S3Store:
         for key in BackupStore(store, each).keys.all():
             store.put(key, b"x")
     # Lists that say that no volume was kept elsewhere.
-    for key in (BackupStore(store, name).keys.volume_snapshots, BackupStore(store, name).keys.pod_volume_backups):
-        store.delete(key)
-    store.delete(BackupStore(store, name).keys.volume_info)
+    keys = BackupStore(store, name).keys
+    for key in (keys.volume_snapshots, keys.pod_volume_backups, keys.volume_info):
+        store.put(key, gzip.compress(b"null\n"))
+    store.put(keys.resource_list, gzip.compress(b"{}\n"))
     for restore in (f"of-{name}", "another"):
         store.put(f"restores/{restore}/restore-{restore}-logs.gz", b"x")
     return store
@@ -106,11 +108,12 @@ def new_controller(stage: Stage, metrics: Metrics | None = None) -> DeletionCont
         return datetime.now(UTC)
 
     events = EventRecorder(client, namespace=_NAMESPACE, component="pinnace-dispatcher")
+    snapshots = SnapshotRemoval(client, namespace=_NAMESPACE, locations=locations)
     acts = DeletionActs(
-        client, namespace=_NAMESPACE, locations=locations, snapshots=RefuseSnapshots(), metrics=metrics or Metrics(),
+        client, namespace=_NAMESPACE, locations=locations, snapshots=snapshots, metrics=metrics or Metrics(),
         events=events, clock=clock,
     )  # fmt: skip
-    return DeletionController(client, acts, namespace=_NAMESPACE, locations=locations, clock=clock)
+    return DeletionController(client, acts, namespace=_NAMESPACE, locations=locations, snapshots=snapshots, clock=clock)
 
 
 def walk(stage: Stage, name: str, *, after_each: Callable[[], None] = lambda: None) -> None:
@@ -176,12 +179,12 @@ def test_what_pinnace_cant_remove_keeps_the_whole_backup(stage: Stage, bucket: S
     bucket.put(keys.volume_snapshots, b"no gzip")
     ask(stage, name)
     [error] = errors_of(stage, name)
-    assert error.startswith(f"{bucket.location}: {keys.volume_snapshots}: it can't be read")
+    assert error.startswith(f"{bucket.location}: {keys.volume_snapshots}: the gzip member at byte 0 is damaged")
     assert BackupStore(bucket, name).has(keys.metadata)
     assert phase(stage.backup(name)) == "Deleting"
     assert stage.events_of(name)[-1] == ("Warning", "DeletionFailed", error)
 
-    bucket.delete(keys.volume_snapshots)
+    bucket.put(keys.volume_snapshots, gzip.compress(b"null\n"))
     ask(stage, f"{name}-again", backup_name=name)
     walk(stage, f"{name}-again")
     assert (stage.objects(BACKUPS).get(name), request(stage, name)) == (None, None)

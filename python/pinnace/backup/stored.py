@@ -199,7 +199,7 @@ def log(store: BackupStore) -> Iterator[bytes]:
         raise ItemNotFoundError(
             f"{store.location}: backup {store.backup_name} has no log: {key} is not there, though the backup is"
         )
-    return GzipStream(store.log_chunks(), location=store.location, key=key).pieces()
+    return GzipStream(store.chunks(key), location=store.location, key=key).pieces()
 
 
 def digest(store: BackupStore, key: str) -> tuple[int, str]:
