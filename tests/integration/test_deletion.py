@@ -1,6 +1,7 @@
 """A deletion on a real API server and a real bucket: stopped after every step, locked, refused."""
 
 import gzip
+import json
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,14 @@ _NAMESPACE = "deletion-test"
 _CREDENTIALS = f"[default]\naws_access_key_id={ACCESS_KEY}\naws_secret_access_key={SECRET_KEY}\n"
 _FINALIZER = "restores.velero.io/external-resources-finalizer"
 _MOST_STEPS = 20
+_IN_A_REPOSITORY = (
+    "whose data is in a repository that only a Velero server can change; delete the backup with a Velero that uses "
+    "this location"
+)
+_NO_KINDS = (
+    "this cluster has no VolumeSnapshotContents of snapshot.storage.k8s.io/v1; install the kinds, their controller and "
+    "the driver, or delete the backup in the cluster that has them"
+)
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +198,29 @@ def test_what_pinnace_cant_remove_keeps_the_whole_backup(stage: Stage, bucket: S
     walk(stage, f"{name}-again")
     assert (stage.objects(BACKUPS).get(name), request(stage, name)) == (None, None)
     assert not BackupStore(bucket, name).has_objects()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "document", "error"),
+    [
+        ("podvolumebackups", [{}], f"backup {{}} has 1 pod volume backups, {_IN_A_REPOSITORY}"),
+        (
+            "volumeinfo",
+            [{"backupMethod": "CSISnapshot", "csiSnapshotInfo": {"driver": "d", "snapshotHandle": "h"}}],
+            f"CSI snapshot h of driver d: {_NO_KINDS}",
+        ),
+    ],
+)
+def test_where_nothing_can_remove_its_volumes_nothing_is_removed(
+    stage: Stage, bucket: S3Store, name: str, suffix: str, document: list[Document], error: str
+) -> None:
+    make_backup(stage, name)
+    keys = BackupStore(bucket, name).keys
+    bucket.put(f"{keys.prefix}{name}-{suffix}.json.gz", gzip.compress(json.dumps(document).encode()))
+    ask(stage, name)
+    assert errors_of(stage, name) == [error.format(name)]
+    assert all(bucket.exists(key) for key in keys.all())
+    assert phase(stage.backup(name)) == "Deleting"
 
 
 @pytest.mark.parametrize(
