@@ -5,9 +5,7 @@ The dispatcher's steps are done with the rights of its own service account.
 
 import gzip
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,34 +14,24 @@ import boto3
 import pytest
 import yaml
 from moto import mock_aws
-from prometheus_client import generate_latest
 
 from integration.account import log_in
+from integration.deletion_walk import Deletion
 from integration.dispatcher_process import Document, Stage, phase
 from integration.s3_fixtures import new_prefix, open_bucket
 from integration.s3_server import ACCESS_KEY, SECRET_KEY, SeaweedServer
 from integration.snapshot_cluster import SnapshotCluster, claim_and_volume, snapshot_cluster
 from integration.velero_kinds import apply_crds
 from pinnace.backup.run import RunOptions, make
-from pinnace.dispatcher.deletion_acts import DeletionActs
-from pinnace.dispatcher.deletion_controller import DeletionController
-from pinnace.dispatcher.deletion_step import ASKED_ANNOTATION
-from pinnace.dispatcher.locations import Locations
-from pinnace.dispatcher.metrics import Metrics
-from pinnace.dispatcher.snapshot_removal import SnapshotRemoval
 from pinnace.kube.client import Client, connect
-from pinnace.kube.events import EventRecorder
 from pinnace.kube.kinds import (
     BACKUP_STORAGE_LOCATIONS,
-    BACKUPS,
-    DELETE_BACKUP_REQUESTS,
     VOLUME_SNAPSHOT_CONTENTS,
     VOLUME_SNAPSHOT_LOCATIONS,
     VOLUME_SNAPSHOTS,
 )
 from pinnace.kube.objects import Objects
 from pinnace.store.backup_store import BackupStore
-from pinnace.store.s3 import S3Store
 from pinnace.velero.backup import Backup, BackupSpec
 from pinnace.velero.timestamps import timestamp
 from pinnace.volumes.csi_snapshots import CsiSnapshots
@@ -59,7 +47,6 @@ _NAMESPACE = "velero"
 _CREDENTIALS = f"[default]\naws_access_key_id={ACCESS_KEY}\naws_secret_access_key={SECRET_KEY}\n"
 _CLASS = "velero.io/csi-volumesnapshot-class"
 _STARTED = "2026-11-25T03:00:00Z"
-_SECONDS = 60.0
 
 
 def world() -> Iterator[dict[str, Any]]:
@@ -131,109 +118,6 @@ def driver(cluster: SnapshotCluster) -> Iterator[Any]:
     assert (cluster.left("volumesnapshots"), cluster.left("volumesnapshotcontents")) == ([], [])
     assert cluster.driver.stored == set()
     cluster.driver.deleted.clear()
-
-
-class Killed(BaseException):
-    """The dispatcher dies."""
-
-
-@dataclass
-class KilledClient(Client):
-    """Dies after every write that it has not done before; `writes` outlives it."""
-
-    client: Client
-    writes: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__(self.client.api_client)
-
-    def send(self, method: str, path: str, **keywords: Any) -> Any:
-        answer = super().send(method, path, **keywords)
-        write = json.dumps([method, path, keywords], sort_keys=True, default=str)
-        if write not in self.writes and "/events" not in path:
-            self.writes.append(write)
-            raise Killed
-        return answer
-
-
-@dataclass
-class Deletion:
-    """One backup in a prefix of its own, and the request for its deletion."""
-
-    stage: Stage
-    client: Client
-    stage_store: S3Store
-    store: BackupStore
-    name: str
-    passed: timedelta = timedelta(0)
-    metrics: Metrics = field(default_factory=Metrics)
-
-    def controller(self, client: Client | None = None) -> DeletionController:
-        """As a dispatcher that has just started."""
-        used = client or self.client
-        locations = Locations(used, namespace=_NAMESPACE)
-        snapshots = SnapshotRemoval(used, namespace=_NAMESPACE, locations=locations)
-
-        def clock() -> datetime:
-            return datetime.now(UTC) + self.passed
-
-        acts = DeletionActs(
-            used, namespace=_NAMESPACE, locations=locations, snapshots=snapshots, metrics=self.metrics,
-            events=EventRecorder(used, namespace=_NAMESPACE, component="pinnace-dispatcher"), clock=clock,
-        )  # fmt: skip
-        return DeletionController(
-            used, acts, namespace=_NAMESPACE, locations=locations, snapshots=snapshots, clock=clock
-        )
-
-    def ask(self, request: str = "") -> None:
-        metadata = {"name": request or self.name, "namespace": _NAMESPACE}
-        document = {"apiVersion": "velero.io/v1", "kind": "DeleteBackupRequest", "metadata": metadata}
-        assert self.requests.create({**document, "spec": {"backupName": self.name}})
-
-    @property
-    def requests(self) -> Objects:
-        return self.stage.objects(DELETE_BACKUP_REQUESTS)
-
-    def walk(self, request: str = "", *, until: Callable[[], bool] = lambda: False) -> list[str]:
-        """Do all steps, each by a new dispatcher; the errors of the request, [] once it is gone."""
-        name, deadline = request or self.name, time.monotonic() + _SECONDS
-        while not until():
-            assert time.monotonic() < deadline, self.requests.get(name)
-            pause = self.controller().reconcile(name)
-            if pause is None:
-                return []
-            found = self.requests.get(name)
-            if found is not None and phase(found) == "Processed":
-                errors: list[str] = found["status"]["errors"]
-                return errors
-            time.sleep(0.05 if pause else 0)
-        return []
-
-    def walk_killed_after_each_write(self) -> list[str]:
-        """The same, by dispatchers that die after each write; what was written, once each."""
-        writes: list[str] = []
-        deadline = time.monotonic() + _SECONDS
-        while True:
-            assert time.monotonic() < deadline, writes
-            try:
-                pause = self.controller(KilledClient(self.client, writes)).reconcile(self.name)
-            except Killed:
-                continue
-            if pause is None:
-                return writes
-            time.sleep(0.05 if pause else 0)
-
-    def waits(self, request: str) -> bool:
-        """Whether all drivers were asked."""
-        found = self.requests.get(request) or {"metadata": {}}
-        return ASKED_ANNOTATION in (found["metadata"].get("annotations") or {})
-
-    def metric_lines(self) -> list[str]:
-        return generate_latest(self.metrics.registry).decode().splitlines()
-
-    def is_gone(self) -> bool:
-        """Backup, request and every object of the bucket."""
-        return (self.stage.objects(BACKUPS).get(self.name), self.store.has_objects()) == (None, False)
 
 
 Prepare = Callable[..., Deletion]
@@ -352,6 +236,26 @@ def test_what_a_driver_refuses_is_waited_for_then_named_and_asked_for_again(
     driver.refused.clear()
     assert deletion.walk(f"{deletion.name}-again") == []
     assert (deletion.is_gone(), driver.deleted) == (True, {"busy", "free"})
+
+
+def test_one_that_the_api_server_refuses_is_named_and_the_others_go(prepare: Prepare, driver: Any) -> None:
+    """A name of a Secret that fits into no annotation, as only a damaged list has it."""
+    driver.stored.add("good")
+    annotations = {
+        "snapshot.storage.kubernetes.io/deletion-secret-name": "x" * 300_000,
+        "snapshot.storage.kubernetes.io/deletion-secret-namespace": "vault",
+    }
+    listed = []
+    for handle in ("bad", "good"):
+        listed.append(content(handle, handle, labels={}))
+    listed[0]["metadata"]["annotations"] = annotations
+    deletion = prepare(documents={"csi-volumesnapshotcontents": listed})
+    deletion.ask()
+    [error] = deletion.walk()
+    assert error.startswith(f"CSI snapshot bad of driver {_DRIVER}: VolumeSnapshotContent.snapshot.storage.k8s.io")
+    assert "is invalid: metadata.annotations: Too long" in error
+    deletion.stage.wait(lambda: driver.stored == set())
+    assert deletion.store.has_objects()
 
 
 def test_a_driver_that_nobody_runs_is_named_after_its_time(

@@ -21,7 +21,7 @@ _MOST_SENTENCES = 100
 """A request is an object of the API server, which takes 1.5 MB; the others are counted."""
 
 _FORBIDDEN, _NOT_FOUND = 403, 404
-_PASSING = frozenset({401, 408, 409, 429})
+_PASSING = frozenset({401, 408, 409, 410, 429})
 """Refusals that another attempt may not meet."""
 
 _log = logging.getLogger(__name__)

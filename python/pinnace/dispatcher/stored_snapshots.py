@@ -32,7 +32,6 @@ Kept = TypeVar("Kept")
 _SNAPSHOTS = "volumesnapshots.snapshot.storage.k8s.io"
 _CONTENTS = "volumesnapshotcontents.snapshot.storage.k8s.io"
 _SNAPSHOT_KINDS = re.compile(rb'"snapshot\.storage\.k8s\.io/[^/"]+/VolumeSnapshot(?:Content)?":')
-_DATA_UPLOADS = re.compile(rb'"velero\.io/[^/"]+/DataUpload":')
 _LONGEST_KEY_BYTES = 512
 """Of a resource list: group, version and kind, each bounded by the API server."""
 
@@ -46,13 +45,10 @@ class StoredSnapshots:
 
     def in_repositories(self) -> list[str]:
         """Sentences about data that only a Velero server can remove: that of its file uploader and data mover."""
-        keys = self._store.keys
-        pod_volumes = sum(1 for _ in stored_array(self._store, keys.pod_volume_backups))
-        infos = stored_array(self._store, keys.volume_info)
-        moved = sum(1 for info in infos if info.get("snapshotDataMoved"))
+        pod_volumes = sum(1 for _ in stored_array(self._store, self._store.keys.pod_volume_backups))
         found = [f"{pod_volumes} pod volume backups"] if pod_volumes else []
-        if moved or self._lists(_DATA_UPLOADS, unless_there=False):
-            found.append(f"{moved} volumes that a data mover has copied" if moved else "DataUploads of a data mover")
+        if moved := self._moved():
+            found.append(f"{moved} that a data mover has copied")
         return [
             f"backup {self._name} has {what}, whose data is in a repository that only a Velero server can change; "
             "delete the backup with a Velero that uses this location"
@@ -80,6 +76,28 @@ class StoredSnapshots:
                 seen.add(kept.key)
                 yield kept
 
+    def _moved(self) -> str:
+        """Name the volumes whose data was moved; Velero 1.12 moves some and does not list what became of them.
+
+        DataUploads in the archive prove nothing: a backup of Velero's own namespace has those of other backups.
+        """
+        key = self._store.keys.volume_info
+        if self._store.has(key):
+            count = sum(1 for info in stored_array(self._store, key) if info.get("snapshotDataMoved"))
+            return f"{count} volumes" if count else ""
+        return "volumes" if self._moves_data() else ""
+
+    def _moves_data(self) -> bool:
+        key = self._store.keys.metadata
+        if not self._store.has(key):
+            return False
+        try:
+            return bool((orjson.loads(self._store.read(key)).get("spec") or {}).get("snapshotMoveData"))
+        except (ValueError, AttributeError) as error:
+            raise MalformedObjectError(
+                location=self._store.location, key=key, reason=f"it is no Backup: {error}"
+            ) from error
+
     def _listed(self) -> Iterator[CsiSnapshotKept]:
         keys = self._store.keys
         for content in stored_array(self._store, keys.csi_volume_snapshot_contents):
@@ -92,7 +110,7 @@ class StoredSnapshots:
     def _archived(self) -> Iterator[CsiSnapshotKept]:
         """Read the archive where it has items of the kinds; VolumeSnapshots wait for the contents, which say more."""
         key = self._store.keys.archive
-        if not self._lists(_SNAPSHOT_KINDS, unless_there=True) or not self._store.has(key):
+        if not self._may_have_snapshots() or not self._store.has(key):
             return
         snapshots: list[CsiSnapshotKept] = []
         for group_resource, body in bodies(self._store, (_CONTENTS, _SNAPSHOTS)):
@@ -129,14 +147,14 @@ class StoredSnapshots:
             reason = f"an entry is no object of its kind: {error}"
             raise MalformedObjectError(location=self._store.location, key=key, reason=reason) from error
 
-    def _lists(self, kinds: re.Pattern[bytes], *, unless_there: bool) -> bool:
-        """Whether the resource list has a kind; `unless_there` is the answer where the backup has no such list."""
+    def _may_have_snapshots(self) -> bool:
+        """Whether the archive has such items, by the resource list; where there is none, it may."""
         key = self._store.keys.resource_list
         if not self._store.has(key):
-            return unless_there
+            return True
         tail = b""
         for piece in GzipStream(self._store.chunks(key), location=self._store.location, key=key).pieces():
-            if kinds.search(tail + piece):
+            if _SNAPSHOT_KINDS.search(tail + piece):
                 return True
             tail = piece[-_LONGEST_KEY_BYTES:]
         return False

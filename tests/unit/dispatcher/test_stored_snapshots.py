@@ -172,18 +172,47 @@ _REST = (
     [
         ({"podvolumebackups": [{}, {}]}, ["2 pod volume backups"]),
         ({"volumeinfo": [{"snapshotDataMoved": True}, info("h")]}, ["1 volumes that a data mover has copied"]),
-        ({"resource_list": {"velero.io/v2alpha1/DataUpload": ["n/u"]}}, ["DataUploads of a data mover"]),
         (
             {"podvolumebackups": [{}], "volumeinfo": [{"snapshotDataMoved": True}]},
             ["1 pod volume backups", "1 volumes that a data mover has copied"],
         ),
-        ({"podvolumebackups": None, "volumeinfo": [info("h")], "resource_list": {"v1/Pod": ["n/DataUpload"]}}, []),
+        (
+            {
+                "podvolumebackups": None,
+                "volumeinfo": [info("h")],
+                "resource_list": {"velero.io/v2alpha1/DataUpload": ["velero/u"]},
+            },
+            [],
+        ),
     ],
 )
 def test_what_is_in_a_repository_is_named(tmp_path: Path, documents: dict[str, Any], what: list[str]) -> None:
     assert StoredSnapshots(written(tmp_path, **documents)).in_repositories() == [
         f"backup b has {each}{_REST}" for each in what
     ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "volume_info", "what"),
+    [
+        ({"snapshotMoveData": True}, None, ["volumes that a data mover has copied"]),
+        ({"snapshotMoveData": True}, [{"skipped": True}], []),
+        ({"snapshotMoveData": False}, None, []),
+        (None, None, []),
+    ],
+)
+def test_velero_1_12_moves_data_without_a_list(tmp_path: Path, spec: Any, volume_info: Any, what: list[str]) -> None:
+    store = written(tmp_path, **({} if volume_info is None else {"volumeinfo": volume_info}))
+    store.put(store.keys.metadata, json.dumps({"kind": "Backup", "spec": spec}).encode())
+    assert StoredSnapshots(store).in_repositories() == [f"backup b has {each}{_REST}" for each in what]
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]"])
+def test_a_backup_that_is_none_is_named(tmp_path: Path, body: bytes) -> None:
+    store = written(tmp_path)
+    store.put(store.keys.metadata, body)
+    with pytest.raises(MalformedObjectError, match=r"velero-backup\.json: it is no Backup"):
+        StoredSnapshots(store).in_repositories()
 
 
 @pytest.mark.parametrize(
