@@ -19,21 +19,29 @@ from pinnace.kube.kinds import VOLUME_SNAPSHOT_CONTENTS
 __all__ = ["FakeCsiDriver", "SnapshotCluster", "claim_and_volume", "snapshot_cluster"]
 
 _CLIENT_MODULE = "github.com/kubernetes-csi/external-snapshotter/client/v8"
+_FINALIZER = "snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection"
+_BEING_DELETED = "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted"
+_SECRET = "snapshot.storage.kubernetes.io/deletion-secret"
 _CREATED_NANOSECONDS = 1_700_000_000_000_000_000
 
 
 @dataclass
 class FakeCsiDriver:
-    """In the place of a CSI driver and its sidecar, which need a node: it says of each content what a sidecar would.
+    """In the place of a CSI driver and its sidecar, which need a node: it does with contents what csi-snapshotter does.
 
-    Those of other drivers are only let go when they are deleted. `deleted` are the handles whose snapshot the storage
-    was told to delete.
+    Contents of other drivers are only let go when they are deleted, and those of `absent` ones are served by nobody.
+    `stored` are the handles that the storage has, `deleted` those that it was told to delete; it refuses those in
+    `refused`, and those in `secrets` without the Secret that is named there.
     """
 
     client: Client
     driver: str
     restore_bytes: int
+    stored: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    absent: set[str] = field(default_factory=set)
+    secrets: dict[str, tuple[str, str]] = field(default_factory=dict)
     _is_ended: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
@@ -53,16 +61,45 @@ class FakeCsiDriver:
                     self._serve(content)
 
     def _serve(self, content: dict[str, Any]) -> None:
-        name, status = content["metadata"]["name"], content.get("status") or {}
+        name, status, source = content["metadata"]["name"], content.get("status") or {}, content["spec"]["source"]
         path = VOLUME_SNAPSHOT_CONTENTS.path(name=name)
+        if content["spec"]["driver"] in self.absent:
+            return
         if content["metadata"].get("deletionTimestamp"):
-            if content["spec"]["deletionPolicy"] == "Delete" and status.get("snapshotHandle"):
-                self.deleted.add(status["snapshotHandle"])
-            self._patch(path, {"metadata": {"finalizers": None}})
-        elif content["spec"]["driver"] == self.driver and not status.get("readyToUse"):
-            handle = f"snap-of-{content['spec']['source']['volumeHandle']}"
+            if self._is_to_go(content) and self._may_go(content):
+                self._patch(f"{path}/status", {"status": {"snapshotHandle": None}})
+                others = [each for each in content["metadata"].get("finalizers") or () if each != _FINALIZER]
+                self._patch(path, {"metadata": {"finalizers": others}})
+        elif content["spec"]["driver"] != self.driver or status.get("readyToUse"):
+            return
+        elif source.get("snapshotHandle", "") not in self.stored | {""}:
+            message = f"can not find snapshot for snapshotID {source['snapshotHandle']}"
+            if (status.get("error") or {}).get("message") != message:
+                self._patch(f"{path}/status", {"status": {"error": {"message": message}}})
+        else:
+            handle = source.get("snapshotHandle") or f"snap-of-{source['volumeHandle']}"
+            self.stored.add(handle)
             told = {"snapshotHandle": handle, "creationTime": _CREATED_NANOSECONDS, "restoreSize": self.restore_bytes}
             self._patch(f"{path}/status", {"status": {**told, "readyToUse": True}})
+
+    def _is_to_go(self, content: dict[str, Any]) -> bool:
+        """Whether the content is unbound, or its VolumeSnapshot goes (shouldDelete)."""
+        spec, annotations = content["spec"], content["metadata"].get("annotations") or {}
+        is_unbound = "snapshotHandle" in spec["source"] and not spec["volumeSnapshotRef"].get("uid")
+        return is_unbound or _BEING_DELETED in annotations
+
+    def _may_go(self, content: dict[str, Any]) -> bool:
+        """Tell the storage, if it has to be; without a handle in the status it has not (syncContent)."""
+        handle = (content.get("status") or {}).get("snapshotHandle")
+        if content["spec"]["deletionPolicy"] != "Delete" or not handle:
+            return True
+        annotations = content["metadata"].get("annotations") or {}
+        secret = tuple(annotations.get(f"{_SECRET}-{part}") for part in ("namespace", "name"))
+        if handle in self.refused or self.secrets.get(handle, secret) != secret:
+            return False
+        self.deleted.add(handle)
+        self.stored.discard(handle)
+        return True
 
     def _patch(self, path: str, patch: dict[str, Any]) -> None:
         self.client.send("PATCH", path, body=patch, content_type="application/merge-patch+json")

@@ -1,5 +1,7 @@
 """A deletion on a real API server and a real bucket: stopped after every step, locked, refused."""
 
+import gzip
+import json
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +18,7 @@ from pinnace.dispatcher.deletion_acts import DeletionActs
 from pinnace.dispatcher.deletion_controller import DeletionController
 from pinnace.dispatcher.locations import Locations
 from pinnace.dispatcher.metrics import Metrics
-from pinnace.dispatcher.snapshot_removal import RefuseSnapshots
+from pinnace.dispatcher.snapshot_removal import SnapshotRemoval
 from pinnace.errors import ObjectLockedError
 from pinnace.kube.events import EventRecorder
 from pinnace.kube.kinds import BACKUP_STORAGE_LOCATIONS, BACKUPS, DELETE_BACKUP_REQUESTS, RESTORES
@@ -29,6 +31,14 @@ _NAMESPACE = "deletion-test"
 _CREDENTIALS = f"[default]\naws_access_key_id={ACCESS_KEY}\naws_secret_access_key={SECRET_KEY}\n"
 _FINALIZER = "restores.velero.io/external-resources-finalizer"
 _MOST_STEPS = 20
+_IN_A_REPOSITORY = (
+    "whose data is in a repository that only a Velero server can change; delete the backup with a Velero that uses "
+    "this location"
+)
+_NO_KINDS = (
+    "this cluster has no VolumeSnapshotContents of snapshot.storage.k8s.io/v1; install the kinds, their controller and "
+    "the driver, or delete the backup in the cluster that has them"
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +76,10 @@ def bucket(stage: Stage, s3_server: SeaweedServer, name: str) -> S3Store:
         for key in BackupStore(store, each).keys.all():
             store.put(key, b"x")
     # Lists that say that no volume was kept elsewhere.
-    for key in (BackupStore(store, name).keys.volume_snapshots, BackupStore(store, name).keys.pod_volume_backups):
-        store.delete(key)
-    store.delete(BackupStore(store, name).keys.volume_info)
+    keys = BackupStore(store, name).keys
+    for key in (keys.volume_snapshots, keys.pod_volume_backups, keys.volume_info):
+        store.put(key, gzip.compress(b"null\n"))
+    store.put(keys.resource_list, gzip.compress(b"{}\n"))
     for restore in (f"of-{name}", "another"):
         store.put(f"restores/{restore}/restore-{restore}-logs.gz", b"x")
     return store
@@ -106,11 +117,12 @@ def new_controller(stage: Stage, metrics: Metrics | None = None) -> DeletionCont
         return datetime.now(UTC)
 
     events = EventRecorder(client, namespace=_NAMESPACE, component="pinnace-dispatcher")
+    snapshots = SnapshotRemoval(client, namespace=_NAMESPACE, locations=locations)
     acts = DeletionActs(
-        client, namespace=_NAMESPACE, locations=locations, snapshots=RefuseSnapshots(), metrics=metrics or Metrics(),
+        client, namespace=_NAMESPACE, locations=locations, snapshots=snapshots, metrics=metrics or Metrics(),
         events=events, clock=clock,
     )  # fmt: skip
-    return DeletionController(client, acts, namespace=_NAMESPACE, locations=locations, clock=clock)
+    return DeletionController(client, acts, namespace=_NAMESPACE, locations=locations, snapshots=snapshots, clock=clock)
 
 
 def walk(stage: Stage, name: str, *, after_each: Callable[[], None] = lambda: None) -> None:
@@ -176,16 +188,39 @@ def test_what_pinnace_cant_remove_keeps_the_whole_backup(stage: Stage, bucket: S
     bucket.put(keys.volume_snapshots, b"no gzip")
     ask(stage, name)
     [error] = errors_of(stage, name)
-    assert error.startswith(f"{bucket.location}: {keys.volume_snapshots}: it can't be read")
+    assert error.startswith(f"{bucket.location}: {keys.volume_snapshots}: the gzip member at byte 0 is damaged")
     assert BackupStore(bucket, name).has(keys.metadata)
     assert phase(stage.backup(name)) == "Deleting"
     assert stage.events_of(name)[-1] == ("Warning", "DeletionFailed", error)
 
-    bucket.delete(keys.volume_snapshots)
+    bucket.put(keys.volume_snapshots, gzip.compress(b"null\n"))
     ask(stage, f"{name}-again", backup_name=name)
     walk(stage, f"{name}-again")
     assert (stage.objects(BACKUPS).get(name), request(stage, name)) == (None, None)
     assert not BackupStore(bucket, name).has_objects()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "document", "error"),
+    [
+        ("podvolumebackups", [{}], f"backup {{}} has 1 pod volume backups, {_IN_A_REPOSITORY}"),
+        (
+            "volumeinfo",
+            [{"backupMethod": "CSISnapshot", "csiSnapshotInfo": {"driver": "d", "snapshotHandle": "h"}}],
+            f"CSI snapshot h of driver d: {_NO_KINDS}",
+        ),
+    ],
+)
+def test_where_nothing_can_remove_its_volumes_nothing_is_removed(
+    stage: Stage, bucket: S3Store, name: str, suffix: str, document: list[Document], error: str
+) -> None:
+    make_backup(stage, name)
+    keys = BackupStore(bucket, name).keys
+    bucket.put(f"{keys.prefix}{name}-{suffix}.json.gz", gzip.compress(json.dumps(document).encode()))
+    ask(stage, name)
+    assert errors_of(stage, name) == [error.format(name)]
+    assert all(bucket.exists(key) for key in keys.all())
+    assert phase(stage.backup(name)) == "Deleting"
 
 
 @pytest.mark.parametrize(

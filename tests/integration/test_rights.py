@@ -32,6 +32,11 @@ _DISPATCHER: set[Rule] = {
     ("create,get,patch,update", "coordination.k8s.io", "leases", ""),
     ("create,delete,get", "rbac.authorization.k8s.io", "rolebindings,roles", ""),
 }
+_DELETE_SNAPSHOTS: set[Rule] = {
+    ("create,delete,list,patch", "snapshot.storage.k8s.io", "volumesnapshotcontents", ""),
+    ("patch", "snapshot.storage.k8s.io", "volumesnapshotcontents/status", ""),
+    ("delete,list", "snapshot.storage.k8s.io", "volumesnapshots", ""),
+}
 _LIST_NAMESPACES: Rule = ("list", "", "namespaces", "")
 _LIST_EVERYTHING: Rule = ("list", "*", "*", "")
 _READ_LOCATIONS: Rule = ("get", "velero.io", "backupstoragelocations,volumesnapshotlocations", "")
@@ -118,9 +123,10 @@ def config_map() -> dict[str, Any]:
 
 def test_the_dispatcher_is_told_exactly_these_rules(dispatcher: Account, nobody: Account) -> None:
     common = nobody.rules("velero")
-    assert dispatcher.rules("velero") - common == {*_DISPATCHER, _LIST_NAMESPACES}
-    assert dispatcher.rules("default") - common == {_LIST_NAMESPACES}
-    assert dispatcher.rules("kube-system") - common == {_LIST_NAMESPACES}
+    everywhere = {_LIST_NAMESPACES, *_DELETE_SNAPSHOTS}
+    assert dispatcher.rules("velero") - common == _DISPATCHER | everywhere
+    assert dispatcher.rules("default") - common == everywhere
+    assert dispatcher.rules("kube-system") - common == everywhere
 
 
 def test_a_backup_is_told_exactly_these_rules(backup: Account, nobody: Account) -> None:

@@ -1,5 +1,6 @@
 """Backups that come and go by themselves: schedules, expiry, the retention guard and sync, on real servers."""
 
+import gzip
 import json
 import re
 import time
@@ -71,7 +72,7 @@ def ago(**span: float) -> str:
 
 
 def put(store: ObjectStore, name: str, *, expired: bool = False, schedule: str = "", days_ago: int = 40) -> None:
-    """A Completed backup as its metadata and its archive."""
+    """A Completed backup as its metadata, its archive and the list of what is in it: no snapshots."""
     status = {
         "phase": "Completed",
         "startTimestamp": ago(days=days_ago),
@@ -82,6 +83,7 @@ def put(store: ObjectStore, name: str, *, expired: bool = False, schedule: str =
     metadata = {"name": name, "namespace": "elsewhere", "labels": labels, "uid": "of-another-cluster"}
     document = {"kind": "Backup", "apiVersion": "velero.io/v1", "metadata": metadata, "spec": {}, "status": status}
     store.put(f"backups/{name}/{name}.tar.gz", b"the archive")
+    store.put(f"backups/{name}/{name}-resource-list.json.gz", gzip.compress(b"{}"))
     store.put(f"backups/{name}/velero-backup.json", json.dumps(document).encode())
 
 
@@ -255,7 +257,7 @@ def test_in_a_read_only_location_it_stays_and_its_label_says_why(
 
     stage.wait(lambda: label() == "BSLReadOnly")
     stage.wait(lambda: 'pinnace_backup_gc_failures{reason="BSLReadOnly"} 1.0' in stage.dispatchers[0].metrics())
-    assert len(keys(store, "frozen")) == 2
+    assert len(keys(store, "frozen")) == 3
     # Writable again, nothing keeps it.
     stage.objects(BACKUP_STORAGE_LOCATIONS).merge_patch(_READ_ONLY, {"spec": {"accessMode": "ReadWrite"}})
     stage.wait(lambda: not keys(store, "frozen") and found(stage, "frozen") is None)
@@ -271,7 +273,7 @@ def test_the_last_good_backup_of_a_schedule_stays_while_the_newer_ones_fail(stag
     line = 'pinnace_backup_kept_by_retention_guard{schedule="shop"} 1.0'
     stage.wait(lambda: line in stage.dispatchers[0].metrics())
     time.sleep(2.5)  # two more looks
-    assert len(keys(bucket, "shop-old")) == 2
+    assert len(keys(bucket, "shop-old")) == 3
     annotations = {"annotations": {"pinnace.io/retention-guard": "off"}}
     stage.objects(BACKUPS).merge_patch("shop-old", {"metadata": annotations})
     stage.wait(lambda: not keys(bucket, "shop-old") and found(stage, "shop-old") is None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from pinnace.backup.gzip_stream import GzipStream
+from pinnace.archive.gzip_stream import GzipStream
 from pinnace.store.backup_store import BackupStore
 
 __all__ = ["NameSum", "first_differences", "listed_names", "name_sums", "open_resource_list"]

@@ -14,7 +14,6 @@ from pinnace.backup.claim_snapshots import ClaimSnapshots
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.snapshot_watch import CLAIMS, SnapshotTimeouts
 from pinnace.backup.untaken_snapshots import Untaken, untaken
-from pinnace.backup.volume_locations import VolumeLocations
 from pinnace.backup.volume_station import VolumeStation
 from pinnace.errors import KubeError
 from pinnace.kube.client import Client
@@ -24,6 +23,7 @@ from pinnace.velero.results import Results
 from pinnace.velero.timestamps import timestamp
 from pinnace.volumes import csi_actions
 from pinnace.volumes.csi_snapshots import CsiSnapshots
+from pinnace.volumes.locations import VolumeLocations
 from pinnace.volumes.native import NativeSnapshots
 from pinnace.volumes.outcome import VolumeOutcome
 
@@ -100,11 +100,11 @@ def run_volumes(
     outcome = VolumeOutcome()
     takes_snapshots = backup.spec.others.get("snapshotVolumes") is not False
     takes_csi_snapshots = options is None or options.takes_csi_snapshots
-    locations = VolumeLocations(client, backup, credentials_file=options.credentials_file if options else None)
+    names = [str(name) for name in backup.spec.others.get("volumeSnapshotLocations") or ()] if takes_snapshots else []
+    credentials_file = options.credentials_file if options else None
+    locations = VolumeLocations(client, namespace=backup.namespace, credentials_file=credentials_file)
     try:
-        native = NativeSnapshots(
-            backup, locations.open(results) if takes_snapshots else [], now=lambda: timestamp(clock())
-        )
+        native = NativeSnapshots(backup, locations.open_all(names, results), now=lambda: timestamp(clock()))
         claims: ClaimSnapshots | None = None
         actions: tuple[Factory, ...] = ()
         serves = all(kind in prepared.resources for kind in (csi_actions.SNAPSHOTS, csi_actions.CONTENTS))

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from pinnace.backup.gzip_stream import GzipStream
+from pinnace.archive.gzip_stream import GzipStream
 from pinnace.errors import ItemNotFoundError, MalformedObjectError
 from pinnace.store.backup_store import BackupStore
 from pinnace.velero.backup import API_VERSION
@@ -210,7 +210,7 @@ def log(store: BackupStore) -> Iterator[bytes]:
         raise ItemNotFoundError(
             f"{store.location}: backup {store.backup_name} has no log: {key} is not there, though the backup is"
         )
-    return GzipStream(store.log_chunks(), location=store.location, key=key).pieces()
+    return GzipStream(store.chunks(key), location=store.location, key=key).pieces()
 
 
 def digest(store: BackupStore, key: str) -> tuple[int, str]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from pinnace.archive.gzip_stream import GzipStream
 from pinnace.backup import resource_list, stored
-from pinnace.backup.gzip_stream import GzipStream
 from pinnace.backup.resource_list import NameSum
 from pinnace.backup.verify_foreign import ForeignBackup
 from pinnace.backup.verify_own import OwnBackup

@@ -5,10 +5,10 @@ from typing import Any
 
 import orjson
 
-from pinnace.backup.gzip_stream import GzipStream
-from pinnace.backup.item_path import VERSION_PATH, ItemPath, parse_path
+from pinnace.archive.gzip_stream import GzipStream
+from pinnace.archive.item_path import VERSION_PATH, ItemPath, parse_path
+from pinnace.archive.tar_stream import TarEntry, tar_entries
 from pinnace.backup.resource_list import NameSum
-from pinnace.backup.tar_stream import TarEntry, tar_entries
 from pinnace.errors import VerificationError
 from pinnace.store.backup_store import BackupStore
 

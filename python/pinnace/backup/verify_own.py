@@ -5,13 +5,14 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from typing import NoReturn
 
-from pinnace.backup import index, stored
-from pinnace.backup.gzip_stream import GzipStream, Member
-from pinnace.backup.index import IndexLine
-from pinnace.backup.item_path import VERSION_PATH, item_paths
+from pinnace.archive import index
+from pinnace.archive.gzip_stream import GzipStream, Member
+from pinnace.archive.index import IndexLine
+from pinnace.archive.item_path import VERSION_PATH, item_paths
+from pinnace.archive.tar_stream import TarEntry, tar_entries
+from pinnace.backup import stored
 from pinnace.backup.resource_list import NameSum
 from pinnace.backup.stored import Manifest
-from pinnace.backup.tar_stream import TarEntry, tar_entries
 from pinnace.errors import VerificationError
 from pinnace.store.backup_store import BackupStore
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from pinnace.archive.gzip_stream import GzipStream
 from pinnace.backup import stored
-from pinnace.backup.gzip_stream import GzipStream
 from pinnace.bench.bystander import besides, standing_by
 from pinnace.bench.figures import ALONE, Beside, Measurement, Run, Side, label_of_page
 from pinnace.bench.server_meter import ServerMeter

@@ -157,7 +157,7 @@ def download(
 @app.command(cls=GroupedCommand)
 def contents(name: Name, store: StoreUrl = None, output: Format = Output.TABLE) -> None:
     """List a backup's items, one a line, as `extract` takes them."""
-    from pinnace.backup.contents import items
+    from pinnace.archive.contents import items
 
     found = items(open_backup(configure(store=store).store, name))
     show_each(((item.item_name, item.to_document()) for item in found), output=output)
@@ -192,7 +192,7 @@ def extract(
     store: StoreUrl = None,
 ) -> None:
     """Print one item; where there is an index, only that and the item's own bytes are read."""
-    from pinnace.backup.contents import extract as extract_item
+    from pinnace.archive.contents import extract as extract_item
 
     opened = open_backup(configure(store=store).store, name)
     sys.stdout.buffer.write(extract_item(opened, item) + b"\n")

@@ -9,7 +9,7 @@ from pinnace.dispatcher import deletion_step as steps
 from pinnace.dispatcher.deletion_step import DeletionStep, ObservedDeletion
 from pinnace.dispatcher.locations import Locations
 from pinnace.dispatcher.metrics import Metrics
-from pinnace.dispatcher.snapshot_removal import SnapshotRemoval
+from pinnace.dispatcher.snapshot_removal import Removal, SnapshotRemoval
 from pinnace.errors import LocationError, MalformedObjectError, StoreError, StoreUnavailableError, UsageError
 from pinnace.kube.client import Client
 from pinnace.kube.events import EventRecorder
@@ -18,14 +18,15 @@ from pinnace.kube.objects import Objects
 from pinnace.store.backup_store import BackupStore
 from pinnace.store.object_store import ObjectStore
 from pinnace.velero.delete_request import delete_request
-from pinnace.velero.label import BACKUP_UID_LABEL
 from pinnace.velero.phase import phase_of
+from pinnace.velero.timestamps import timestamp
 
 __all__ = ["DeletionActs"]
 
 _RESTORE_FINALIZER = "restores.velero.io/external-resources-finalizer"
 """Velero's, which removes a Restore's objects; where no Velero runs, whoever deletes a Restore must do both."""
 
+_ALL_GONE = {steps.SNAPSHOTS_ANNOTATION: "true"}
 _log = logging.getLogger(__name__)
 
 
@@ -67,6 +68,8 @@ class DeletionActs:
                     self._delete_request(request)
             case steps.Forget():
                 self._delete_request(observed.request)
+            case steps.NoteSnapshots():
+                self._note(observed, _ALL_GONE)
             case steps.RemoveSnapshots() | steps.RemoveObjects() | steps.RemoveRestores():
                 self._remove(step, observed)
 
@@ -117,12 +120,32 @@ class DeletionActs:
         if isinstance(step, steps.RemoveObjects):
             _log.info("backup %s: %d objects were removed", store.backup_name, store.remove())
             return ()
+        return self._remove_snapshots(observed, store)
+
+    def _remove_snapshots(self, observed: ObservedDeletion, store: BackupStore) -> Sequence[str]:
+        """Note that all are gone, or when the last driver was asked; nothing where one could not be removed."""
         store.check_unlocked()
-        errors = self._snapshots.remove(store)
-        if not errors:
-            noted = {"annotations": {steps.SNAPSHOTS_ANNOTATION: "true"}}
-            self._requests.patch_unchanged(observed.request, {"metadata": noted})
-        return errors
+        removal = self._snapshots.remove(
+            store, location_name=_location(observed), backup_uid=steps.backup_uid(observed.request)
+        )
+        self._tell(observed, removal)
+        if not removal.errors:
+            noted = {steps.ASKED_ANNOTATION: timestamp(self._clock())} if removal.must_be_awaited else _ALL_GONE
+            self._note(observed, noted)
+        return removal.errors
+
+    def _tell(self, observed: ObservedDeletion, removal: Removal) -> None:
+        if not removal.told:
+            return
+        _log.info("backup %s: %s", observed.request["spec"]["backupName"], removal.told)
+        if observed.backup is not None:
+            self._events.record(
+                observed.backup, kind="Backup", api_version="velero.io/v1", reason="SnapshotsRemoved",
+                message=removal.told,
+            )  # fmt: skip
+
+    def _note(self, observed: ObservedDeletion, annotations: Mapping[str, str]) -> None:
+        self._requests.patch_unchanged(observed.request, {"metadata": {"annotations": dict(annotations)}})
 
     def _remove_restores(self, observed: ObservedDeletion) -> None:
         """Their objects first, then they themselves, last Velero's finalizer, which would keep them for ever."""
@@ -162,6 +185,5 @@ def _location(observed: ObservedDeletion) -> str:
 
 
 def _for_the_same(observed: ObservedDeletion) -> list[Mapping[str, Any]]:
-    uid = (observed.request["metadata"].get("labels") or {}).get(BACKUP_UID_LABEL)
-    uids = [(other["metadata"].get("labels") or {}).get(BACKUP_UID_LABEL) for other in observed.others]
-    return [other for other, others in zip(observed.others, uids, strict=True) if others in (None, "", uid)]
+    uid = steps.backup_uid(observed.request)
+    return [other for other in observed.others if steps.backup_uid(other) in ("", uid)]

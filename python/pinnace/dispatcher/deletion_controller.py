@@ -1,21 +1,24 @@
 """The DeleteBackupRequest controller: reads all that decides just when it decides, and does one step at a time."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pinnace.dispatcher.controllers import QueueController
 from pinnace.dispatcher.deletion_acts import DeletionActs
 from pinnace.dispatcher.deletion_step import (
+    ASKED_ANNOTATION,
     LOCATION_ANNOTATION,
     SNAPSHOTS_ANNOTATION,
     ObservedDeletion,
     Wait,
+    backup_uid,
     deletion_step,
 )
 from pinnace.dispatcher.job import job_name
 from pinnace.dispatcher.locations import Locations
+from pinnace.dispatcher.snapshot_removal import SnapshotRemoval
 from pinnace.errors import LocationError, StoreError, StoreUnavailableError, UsageError
 from pinnace.kube.client import Client
 from pinnace.kube.kinds import BACKUP_STORAGE_LOCATIONS, BACKUPS, DELETE_BACKUP_REQUESTS, JOBS, PODS, RESTORES
@@ -37,11 +40,13 @@ class DeletionController(QueueController):
         *,
         namespace: str,
         locations: Locations,
+        snapshots: SnapshotRemoval,
         clock: Callable[[], datetime],
     ) -> None:
         super().__init__("delete backup request")
         self._acts = acts
         self._locations = locations
+        self._snapshots = snapshots
         self._clock = clock
         self._requests = Objects(client, DELETE_BACKUP_REQUESTS, namespace=namespace)
         self._backups = Objects(client, BACKUPS, namespace=namespace)
@@ -87,6 +92,7 @@ class DeletionController(QueueController):
                 for restore in self._restores.list()
                 if backup_name and (restore.get("spec") or {}).get("backupName") == backup_name
             ],
+            snapshots_left=self._snapshots_left(request, backup_name),
             now=self._clock(),
         )
 
@@ -97,6 +103,12 @@ class DeletionController(QueueController):
             for other in self._requests.list()
             if other["metadata"]["uid"] != uid and (other.get("spec") or {}).get("backupName") == backup_name
         ]
+
+    def _snapshots_left(self, request: Mapping[str, Any], backup_name: str) -> Sequence[str]:
+        annotations = request["metadata"].get("annotations") or {}
+        if ASKED_ANNOTATION not in annotations or SNAPSHOTS_ANNOTATION in annotations:
+            return ()
+        return self._snapshots.left(backup_name=backup_name, backup_uid=backup_uid(request))
 
     def _has_objects(self, location_name: str, backup_name: str) -> bool:
         """Whether the bucket has any; one that refuses to say so will refuse to remove them, with its reason."""

@@ -1,8 +1,9 @@
 """What to do next for one DeleteBackupRequest, as a pure function; a restart at any point goes on from it.
 
-The order is: note on the request what is deleted, mark the Backup Deleting, end its Job, remove the snapshots, then the
-objects in the bucket (the metadata first), then the Restores, then the Backup, and last the requests. What is noted on
-the request (location, name and uid of the Backup) is all that is needed once the Backup is gone.
+The order is: note on the request what is deleted, mark the Backup Deleting, end its Job, remove the snapshots and wait
+for the drivers that do it, then the objects in the bucket (the metadata first), then the Restores, then the Backup, and
+last the requests. What is noted on the request (location, name and uid of the Backup) is all that is needed once the
+Backup is gone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from pinnace.velero.label import BACKUP_UID_LABEL
 from pinnace.velero.phase import phase_of
 
 __all__ = [
+    "ASKED_ANNOTATION",
     "LOCATION_ANNOTATION",
     "SNAPSHOTS_ANNOTATION",
     "Begin",
@@ -26,17 +28,22 @@ __all__ = [
     "Finish",
     "Forget",
     "MarkDeleting",
+    "NoteSnapshots",
     "ObservedDeletion",
     "RemoveObjects",
     "RemoveRestores",
     "RemoveSnapshots",
     "Wait",
+    "backup_uid",
     "deletion_step",
     "owns_objects",
 ]
 
 LOCATION_ANNOTATION = "pinnace.io/storage-location"
 """On the request: where the backup's objects are; empty where it never had any."""
+
+ASKED_ANNOTATION = "pinnace.io/snapshots-asked"
+"""On the request: when all drivers were asked to delete the snapshots of the backup; the others are gone by then."""
 
 SNAPSHOTS_ANNOTATION = "pinnace.io/snapshots-removed"
 """On the request: its snapshots are gone, so that their list may go too."""
@@ -47,7 +54,11 @@ _KEPT = timedelta(hours=24)
 _LAST_WORDS = timedelta(minutes=2)
 """How long the Job of an ended backup may take to end itself."""
 
+_DRIVERS_PATIENCE = timedelta(minutes=10)
+"""How long drivers may take; Velero gives them the same, where it waits (resource timeout)."""
+
 _LOOK_AGAIN_SECONDS = 2.0
+_LOOK_AT_DRIVERS_SECONDS = 5.0
 _TAKEN = "already exists in object storage"
 
 
@@ -56,7 +67,8 @@ class ObservedDeletion:
     """Everything that decides, read from the API server and the bucket just now.
 
     `others` are the other requests for the same backup; `location` is None where it does not exist; `has_objects` is
-    asked of the bucket once the snapshots are gone; `restores` are those of this backup.
+    asked of the bucket once the snapshots are gone; `restores` are those of this backup. `snapshots_left` are sentences
+    about what drivers have not deleted yet, asked for once they were told to.
     """
 
     request: Mapping[str, Any]
@@ -68,6 +80,7 @@ class ObservedDeletion:
     location: Mapping[str, Any] | None = None
     has_objects: bool = False
     restores: Sequence[Mapping[str, Any]] = field(default=())
+    snapshots_left: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,12 @@ class EndJob:
 
 @dataclass(frozen=True)
 class RemoveSnapshots:
-    """Remove what the backup's snapshots take up outside of the bucket; then note it."""
+    """Remove the backup's snapshots or have them removed, and note which of both."""
+
+
+@dataclass(frozen=True)
+class NoteSnapshots:
+    """Note that the drivers have deleted theirs, too."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +150,14 @@ class Finish:
 
 
 DeletionStep = (
-    Wait | Begin | MarkDeleting | EndJob | RemoveSnapshots | RemoveObjects | RemoveRestores | DeleteBackup
-    | DeleteRequests | Finish | Forget
+    Wait | Begin | MarkDeleting | EndJob | RemoveSnapshots | NoteSnapshots | RemoveObjects | RemoveRestores
+    | DeleteBackup | DeleteRequests | Finish | Forget
 )  # fmt: skip
+
+
+def backup_uid(request: Mapping[str, Any]) -> str:
+    """The Backup that a request is for; "" where people made it without the label, and it was not begun."""
+    return str((request["metadata"].get("labels") or {}).get(BACKUP_UID_LABEL) or "")
 
 
 def owns_objects(backup: Mapping[str, Any]) -> bool:
@@ -198,12 +221,23 @@ def _go_on(observed: ObservedDeletion) -> DeletionStep:
         if refused := _refused_by_location(location, observed):
             return refused
         if SNAPSHOTS_ANNOTATION not in annotations:
-            return RemoveSnapshots()
+            return _remove_snapshots(str(annotations.get(ASKED_ANNOTATION) or ""), observed)
         if observed.has_objects:
             return RemoveObjects()
     if observed.restores:
         return RemoveRestores()
     return DeleteBackup() if backup is not None else DeleteRequests()
+
+
+def _remove_snapshots(asked: str, observed: ObservedDeletion) -> DeletionStep:
+    """Ask once; what drivers do not delete in time is an error, and another request asks and waits again."""
+    if not asked:
+        return RemoveSnapshots()
+    if not observed.snapshots_left:
+        return NoteSnapshots()
+    if observed.now - datetime.fromisoformat(asked) < _DRIVERS_PATIENCE:
+        return Wait(_LOOK_AT_DRIVERS_SECONDS)
+    return Finish(tuple(observed.snapshots_left))
 
 
 def _wait_for_job(backup: Mapping[str, Any], observed: ObservedDeletion) -> DeletionStep | None:
@@ -230,8 +264,7 @@ def _may_write(observed: ObservedDeletion) -> bool:
 
 def _is_another(request: Mapping[str, Any], backup: Mapping[str, Any]) -> bool:
     """Whether the request was made for an earlier Backup of the same name."""
-    uid = (request["metadata"].get("labels") or {}).get(BACKUP_UID_LABEL)
-    return bool(uid) and uid != backup["metadata"]["uid"]
+    return backup_uid(request) not in ("", backup["metadata"]["uid"])
 
 
 def _refused_by_location(name: str, observed: ObservedDeletion) -> DeletionStep | None:

@@ -23,7 +23,7 @@ from pinnace.dispatcher.metrics import Metrics
 from pinnace.dispatcher.requests import Requests
 from pinnace.dispatcher.schedule_controller import ScheduleController
 from pinnace.dispatcher.server_status import ServerStatusController
-from pinnace.dispatcher.snapshot_removal import RefuseSnapshots
+from pinnace.dispatcher.snapshot_removal import SnapshotRemoval
 from pinnace.dispatcher.steps import Steps
 from pinnace.dispatcher.upkeep_metrics import UpkeepMetrics
 from pinnace.errors import InstalledCrdError, KubeError, LeaseLostError
@@ -160,17 +160,20 @@ class Dispatcher:
     def _serving_controllers(self, locations: Locations, events: EventRecorder) -> Sequence[Controller]:
         """Those that answer the requests of the `velero` CLI."""
         client, namespace, clock = self._client, self._settings.job.namespace, self._clock
+        snapshots = SnapshotRemoval(client, namespace=namespace, locations=locations)
         acts = DeletionActs(
             client,
             namespace=namespace,
             locations=locations,
-            snapshots=RefuseSnapshots(),
+            snapshots=snapshots,
             metrics=self.metrics,
             events=events,
             clock=clock,
         )
         return (
-            DeletionController(client, acts, namespace=namespace, locations=locations, clock=clock),
+            DeletionController(
+                client, acts, namespace=namespace, locations=locations, snapshots=snapshots, clock=clock
+            ),
             DownloadRequestController(client, namespace=namespace, locations=locations, events=events, clock=clock),
             ServerStatusController(client, namespace=namespace, clock=clock),
         )

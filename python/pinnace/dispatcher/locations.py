@@ -69,9 +69,8 @@ class Locations:
         """Open the store of a location that was read already."""
         name = str(document["metadata"]["name"])
         access = self._access(document)
-        file, credentials = None, b""
-        if access.secret_name:
-            file = Path(self._folder.name) / f"{access.secret_name}.{access.secret_key}"
+        file, credentials = self._file(access), b""
+        if file is not None:
             credentials = _secret_value(self._secrets, access, location_name=name)
         ca_cert = ca_certificate(document, self._secrets)
         made_of = _digest(
@@ -85,6 +84,13 @@ class Locations:
                 store = open_location(document, credentials_file=file, ca_cert=ca_cert)
                 self._opened[name] = (made_of, store)
             return store
+
+    def credentials_file(self, name: str) -> Path | None:
+        """Give the file with the credentials of a location whose store was opened; None where it names none."""
+        return self._file(self.access(name))
+
+    def _file(self, access: StoreAccess) -> Path | None:
+        return Path(self._folder.name, f"{access.secret_name}.{access.secret_key}") if access.secret_name else None
 
     def _write(self, file: Path, credentials: bytes) -> None:
         """Replace the file at once: another controller's thread may be reading it."""

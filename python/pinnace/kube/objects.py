@@ -1,7 +1,7 @@
 """Single objects of the API server: read, create, merge-patch and delete, as plain documents."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pinnace.errors import KubeError
@@ -11,6 +11,7 @@ __all__ = ["Kind", "Objects"]
 
 _NOT_FOUND = 404
 _CONFLICT = 409
+_PAGE_LIMIT = "500"
 _NAME = re.compile(r"(?!\.{1,2}$)[^/%]+")
 """What the API server takes as a segment of a path; a name may come from a user's document."""
 
@@ -54,6 +55,17 @@ class Objects:
         query = {"labelSelector": label_selector} if label_selector else {}
         return list(self._client.get(self._path(), query).get("items") or [])
 
+    def each(self, *, label_selector: str) -> Iterator[dict[str, Any]]:
+        """Read all that have some labels, however many: a page is held at a time."""
+        page = {"labelSelector": label_selector, "limit": _PAGE_LIMIT}
+        token = ""
+        while True:
+            answer = self._client.get(self._path(), {**page, **({"continue": token} if token else {})})
+            yield from answer.get("items") or []
+            token = str((answer.get("metadata") or {}).get("continue") or "")
+            if not token:
+                return
+
     def create(self, document: Mapping[str, Any]) -> bool:
         """Create; False where the name is taken already, which a repeated step finds and goes on from."""
         try:
@@ -64,14 +76,15 @@ class Objects:
             raise
         return True
 
-    def merge_patch(self, name: str, patch: Mapping[str, Any]) -> dict[str, Any] | None:
+    def merge_patch(self, name: str, patch: Mapping[str, Any], *, subresource: str = "") -> dict[str, Any] | None:
         """Change only the given fields (RFC 7386), so that fields of newer CRDs stay; None where it does not exist.
 
-        The main resource is patched: Velero's kinds have no status subresource.
+        Without `subresource` the main resource is patched: Velero's kinds have none for their status.
         """
+        path = f"{self._path(name)}/{subresource}" if subresource else self._path(name)
         try:
             document: dict[str, Any] = self._client.send(
-                "PATCH", self._path(name), body=dict(patch), content_type="application/merge-patch+json"
+                "PATCH", path, body=dict(patch), content_type="application/merge-patch+json"
             )
         except KubeError as error:
             if error.status == _NOT_FOUND:

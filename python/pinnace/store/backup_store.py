@@ -142,13 +142,13 @@ class BackupStore:
             raise BackupNotFoundError(location=self.location, backup_name=self.backup_name) from error
 
     def chunks(self, key: str) -> Iterator[bytes]:
-        """Read an object of any size in pieces."""
-        self.read_metadata()
-        return self._store.chunks(key)
-
-    def log_chunks(self) -> Iterator[bytes]:
-        """Read the log, which a failed run leaves though there is no backup."""
-        return self._store.chunks(self.keys.log)
+        """Read an object of any size in pieces, also of a run that failed; what is not there raises as in `read`."""
+        try:
+            yield from self._store.chunks(key)
+        except ObjectNotFoundError as error:
+            if self._store.exists(self.keys.metadata):
+                raise
+            raise BackupNotFoundError(location=self.location, backup_name=self.backup_name) from error
 
     def has(self, key: str) -> bool:
         """Tell whether there is an object of that key; backups of other tools and versions lack some."""

@@ -3,17 +3,32 @@
 Pure; restore finds the snapshot by these labels and annotations alone (pkg/backup/actions/csi).
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from pinnace.velero.label import BACKUP_NAME_LABEL, valid_name
+from pinnace.velero.label import BACKUP_NAME_LABEL, BACKUP_UID_LABEL, valid_name
 from pinnace.velero.quantity import format_bytes, parse_quantity
 
-__all__ = ["deletion_secret", "restore_bytes", "stored_claim", "stored_snapshot"]
+__all__ = [
+    "DRIVER_ANNOTATION",
+    "HANDLE_ANNOTATION",
+    "content_to_delete",
+    "deletion_secret",
+    "restore_bytes",
+    "stored_claim",
+    "stored_snapshot",
+]
+
+DRIVER_ANNOTATION = "velero.io/csi-driver-name"
+HANDLE_ANNOTATION = "velero.io/csi-volumesnapshot-handle"
 
 _SNAPSHOT_NAME = "velero.io/volume-snapshot-name"
 _SECRET_NAME = "snapshot.storage.kubernetes.io/deletion-secret-name"  # noqa: S105 - an annotation
 _SECRET_NAMESPACE = "snapshot.storage.kubernetes.io/deletion-secret-namespace"  # noqa: S105 - an annotation
+_API_VERSION = "snapshot.storage.k8s.io/v1"
+_CONTENT_FINALIZER = "snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection"
+"""What a driver's sidecar takes away when it has deleted the snapshot; nobody else puts it on an unbound content."""
 
 
 def restore_bytes(content: Mapping[str, Any]) -> int:
@@ -49,8 +64,8 @@ def stored_snapshot(snapshot: Mapping[str, Any], content: Mapping[str, Any]) -> 
     """Write into a VolumeSnapshot what makes its content anew in another cluster."""
     metadata, spec, status = snapshot["metadata"], content.get("spec") or {}, content.get("status") or {}
     annotations = {
-        "velero.io/csi-volumesnapshot-handle": str(status.get("snapshotHandle") or ""),
-        "velero.io/csi-driver-name": str(spec.get("driver") or ""),
+        HANDLE_ANNOTATION: str(status.get("snapshotHandle") or ""),
+        DRIVER_ANNOTATION: str(spec.get("driver") or ""),
         "velero.io/csi-vsc-deletion-policy": str(spec.get("deletionPolicy") or ""),
     }
     if size := restore_bytes(content):
@@ -64,3 +79,32 @@ def deletion_secret(content: Mapping[str, Any]) -> tuple[str, str] | None:
     annotations = content["metadata"].get("annotations") or {}
     namespace, name = annotations.get(_SECRET_NAMESPACE), annotations.get(_SECRET_NAME)
     return (str(namespace), str(name)) if namespace and name else None
+
+
+def content_to_delete(
+    *, driver: str, handle: str, secret: tuple[str, str] | None, backup_name: str, backup_uid: str
+) -> dict[str, Any]:
+    """Make a VolumeSnapshotContent whose deletion deletes a snapshot; the name is the same for the same snapshot.
+
+    It stands for a VolumeSnapshot that never was, as in Velero, so that no namespace needs to be there.
+    """
+    digest = hashlib.sha256(f"{backup_uid}/{driver}/{handle}".encode()).hexdigest()[:32]
+    metadata: dict[str, Any] = {
+        "name": f"pinnace-delete-{digest}",
+        "labels": {BACKUP_NAME_LABEL: valid_name(backup_name), BACKUP_UID_LABEL: backup_uid},
+        "finalizers": [_CONTENT_FINALIZER],
+    }
+    if secret:
+        metadata["annotations"] = {_SECRET_NAMESPACE: secret[0], _SECRET_NAME: secret[1]}
+    reference = {"kind": "VolumeSnapshot", "namespace": f"ns-{digest}", "name": f"name-{digest}"}
+    return {
+        "apiVersion": _API_VERSION,
+        "kind": "VolumeSnapshotContent",
+        "metadata": metadata,
+        "spec": {
+            "deletionPolicy": "Delete",
+            "driver": driver,
+            "source": {"snapshotHandle": handle},
+            "volumeSnapshotRef": {"apiVersion": _API_VERSION, **reference},
+        },
+    }

@@ -6,6 +6,7 @@ __all__ = [
     "BACKUP_NAME_LABEL",
     "BACKUP_UID_LABEL",
     "EXCLUDE_FROM_BACKUP_LABEL",
+    "RESTORE_NAME_LABEL",
     "SCHEDULE_NAME_LABEL",
     "STORAGE_LOCATION_LABEL",
     "valid_name",
@@ -14,6 +15,7 @@ __all__ = [
 BACKUP_NAME_LABEL = "velero.io/backup-name"
 BACKUP_UID_LABEL = "velero.io/backup-uid"
 EXCLUDE_FROM_BACKUP_LABEL = "velero.io/exclude-from-backup"
+RESTORE_NAME_LABEL = "velero.io/restore-name"
 SCHEDULE_NAME_LABEL = "velero.io/schedule-name"
 STORAGE_LOCATION_LABEL = "velero.io/storage-location"
 

@@ -12,7 +12,7 @@ from pinnace.kube.client import Client
 from pinnace.kube.kinds import VOLUME_SNAPSHOT_CLASSES, VOLUME_SNAPSHOT_CONTENTS, VOLUME_SNAPSHOTS
 from pinnace.kube.objects import Objects
 from pinnace.velero.backup import Backup
-from pinnace.velero.label import BACKUP_NAME_LABEL, valid_name
+from pinnace.velero.label import BACKUP_NAME_LABEL, RESTORE_NAME_LABEL, valid_name
 
 __all__ = ["BACKUP_UID_ANNOTATION", "CsiSnapshots", "bound_content"]
 
@@ -57,8 +57,8 @@ class CsiSnapshots:
         return made
 
     def look(self) -> dict[str, dict[str, Any]]:
-        """Read all of this backup's snapshots, by uid."""
-        query = {"labelSelector": f"{BACKUP_NAME_LABEL}={self._label}"}
+        """Read all of this backup's snapshots, by uid; those that a restore made bear all of its marks but one."""
+        query = {"labelSelector": f"{BACKUP_NAME_LABEL}={self._label},!{RESTORE_NAME_LABEL}"}
         items = self._client.get(VOLUME_SNAPSHOTS.path(), query).get("items") or []
         ours = [item for item in items if _annotation(item, BACKUP_UID_ANNOTATION) == self._uid]
         return {str(item["metadata"]["uid"]): {**_KIND, **item} for item in ours}

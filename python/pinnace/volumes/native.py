@@ -10,7 +10,7 @@ from pinnace.velero.volume_documents import NativeSnapshot
 from pinnace.velero.volume_facts import volume_zone
 from pinnace.volumes.snapshotter import VolumeSnapshotter
 
-__all__ = ["NativeSnapshots"]
+__all__ = ["NativeSnapshots", "told"]
 
 Answer = TypeVar("Answer")
 
@@ -49,10 +49,10 @@ class NativeSnapshots:
             location=location, pv_name=name, volume_id=volume_id, volume_zone=zone, started=self._now()
         )
         try:
-            kind = _told(snapshotter.volume_kind, volume_id, zone=zone)
+            kind = told(snapshotter.volume_kind, volume_id, zone=zone)
             snapshot = replace(snapshot, volume_type=kind.type, volume_iops=kind.iops)
             tags = self._tags(volume_name=name)
-            made = _told(snapshotter.create_snapshot, volume_id, zone=zone, tags=tags)
+            made = told(snapshotter.create_snapshot, volume_id, zone=zone, tags=tags)
             snapshot = replace(snapshot, snapshot_id=made)
         finally:
             self._taken.append((snapshot, snapshotter))
@@ -64,14 +64,14 @@ class NativeSnapshots:
         for snapshot, snapshotter in self._taken:
             try:
                 if snapshot.snapshot_id:
-                    _told(snapshotter.delete_snapshot, snapshot.snapshot_id)
+                    told(snapshotter.delete_snapshot, snapshot.snapshot_id)
             except VolumeError as error:
                 sentences.append(f"snapshot {snapshot.snapshot_id} of PersistentVolume {snapshot.pv_name}: {error}")
         return sentences
 
     def _find(self, volume: Mapping[str, Any]) -> tuple[str, VolumeSnapshotter, str] | None:
         for location, snapshotter in self._snapshotters:
-            if volume_id := _told(snapshotter.volume_id, volume):
+            if volume_id := told(snapshotter.volume_id, volume):
                 return location, snapshotter, volume_id
         return None
 
@@ -80,7 +80,7 @@ class NativeSnapshots:
         return {**self._backup.labels, "velero.io/backup": self._backup.name, "velero.io/pv": volume_name}
 
 
-def _told(call: Callable[..., Answer], *arguments: Any, **keywords: Any) -> Answer:
+def told(call: Callable[..., Answer], *arguments: Any, **keywords: Any) -> Answer:
     """Call a plug-in, and turn whatever it raises into a VolumeError; anything may go wrong in code of others."""
     try:
         return call(*arguments, **keywords)

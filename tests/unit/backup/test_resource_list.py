@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinnace.backup.gzip_stream import GzipStream
+from pinnace.archive.gzip_stream import GzipStream
 from pinnace.backup.resource_list import first_differences, listed_names, name_sums
 from pinnace.errors import MalformedObjectError
 

@@ -14,6 +14,7 @@ from pinnace.dispatcher.deletion_step import (
     Finish,
     Forget,
     MarkDeleting,
+    NoteSnapshots,
     ObservedDeletion,
     RemoveObjects,
     RemoveRestores,
@@ -60,6 +61,12 @@ _NEW = ObservedDeletion(request=request(), now=NOW, backup=stored(), location=_A
 _BEGUN = request("InProgress", uid=stored()["metadata"]["uid"], storage_location="default")
 _CLEARED = request(
     "InProgress", uid=stored()["metadata"]["uid"], storage_location="default", snapshots_removed="true"
+)  # fmt: skip
+_ASKED = request(
+    "InProgress", uid=stored()["metadata"]["uid"], storage_location="default", snapshots_asked=later(-599)
+)  # fmt: skip
+_ASKED_LONG_AGO = request(
+    "InProgress", uid=stored()["metadata"]["uid"], storage_location="default", snapshots_asked=later(-600)
 )  # fmt: skip
 _MARKED = replace(_NEW, request=_BEGUN, backup=stored("Deleting"))
 _IN_PROGRESS = Finish(("backup is still in progress",))
@@ -129,6 +136,11 @@ def test_whether_a_backup_runs_is_what_its_job_says(
         (replace(_MARKED, job=job(suspend=True)), EndJob()),
         (replace(_MARKED, pods=[_RUNS]), _LOOK_AGAIN),
         (_MARKED, RemoveSnapshots()),
+        (replace(_MARKED, request=_ASKED, snapshots_left=["a is left"]), Wait(5.0)),
+        (replace(_MARKED, request=_ASKED), NoteSnapshots()),
+        (replace(_MARKED, request=_ASKED_LONG_AGO), NoteSnapshots()),
+        (replace(_MARKED, request=_ASKED_LONG_AGO, snapshots_left=["a is left", "b"]), Finish(("a is left", "b"))),
+        (replace(_MARKED, request=_ASKED, backup=None, snapshots_left=["a is left"]), Wait(5.0)),
         (replace(_MARKED, request=_CLEARED, has_objects=True), RemoveObjects()),
         (replace(_MARKED, request=_CLEARED, restores=[_RESTORE]), RemoveRestores()),
         (replace(_MARKED, request=_CLEARED), DeleteBackup()),

@@ -1,45 +1,29 @@
-"""A backup whose volumes were kept outside of the bucket is not deleted, since that would stay unseen."""
+"""What came of a removal is one sentence for people and a bounded list for the request."""
 
-import gzip
-from pathlib import Path
-from typing import Any
-
-import orjson
 import pytest
 
-from pinnace.dispatcher.snapshot_removal import RefuseSnapshots
-from pinnace.errors import MalformedObjectError
-from pinnace.store.backup_store import BackupStore
-from pinnace.store.filesystem import FilesystemStore
-
-
-def store(folder: Path, **documents: Any) -> BackupStore:
-    made = BackupStore(FilesystemStore(folder), "b")
-    for suffix, document in documents.items():
-        body = document if isinstance(document, bytes) else gzip.compress(orjson.dumps(document))
-        made.put(f"backups/b/b-{suffix.replace('_', '-')}.json.gz", body)
-    return made
+from pinnace.dispatcher.snapshot_removal import Removal
 
 
 @pytest.mark.parametrize(
-    ("documents", "sentences"),
+    ("removal", "told", "must_be_awaited"),
     [
-        ({}, []),
-        ({"volumesnapshots": None, "podvolumebackups": None, "volumeinfo": []}, []),
-        ({"volumeinfo": [{"skipped": True}, {"backupMethod": "NativeSnapshot"}]}, []),
-        ({"volumesnapshots": [{}, {}]}, ["2 native volume snapshots"]),
-        ({"volumeinfo": [{"backupMethod": "CSISnapshot"}], "podvolumebackups": [{}]},
-         ["1 pod volume backups", "1 CSI snapshots"]),
-        ({"csi_volumesnapshots": [{}]}, ["1 CSI snapshots"]),
+        (Removal(), "", False),
+        (Removal(native_count=2), "removed 2 native snapshots", False),
+        (Removal(csi_count=3), "asked drivers to delete 3 CSI snapshots", True),
+        (Removal(2, 3), "removed 2 native snapshots and asked drivers to delete 3 CSI snapshots", True),
+        (Removal(released_count=1), "", True),
     ],
-)  # fmt: skip
-def test_each_way_of_keeping_volumes_is_named(tmp_path: Path, documents: dict[str, Any], sentences: list[str]) -> None:
-    rest = "which pinnace can't remove; delete it with the Velero that made it"
-    expected = [f"backup b has {sentence}, {rest}" for sentence in sentences]
-    assert RefuseSnapshots().remove(store(tmp_path, **documents)) == expected
+)
+def test_what_was_done_is_one_sentence(removal: Removal, told: str, must_be_awaited: bool) -> None:
+    assert (removal.told, removal.must_be_awaited, removal.errors) == (told, must_be_awaited, [])
 
 
-@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"{"), gzip.compress(b"{}"), gzip.compress(b"[1]")])
-def test_a_list_that_cant_be_read_is_not_taken_for_none(tmp_path: Path, body: bytes) -> None:
-    with pytest.raises(MalformedObjectError, match=r"backups/b/b-volumesnapshots"):
-        RefuseSnapshots().remove(store(tmp_path, volumesnapshots=body))
+def test_of_very_many_that_fail_a_hundred_are_named_and_all_are_counted() -> None:
+    removal = Removal()
+    for number in range(100):
+        removal.fail(f"snapshot {number}", "denied")
+    assert removal.errors == [f"snapshot {number}: denied" for number in range(100)]
+    removal.fail("snapshot 100", "denied")
+    removal.fail("snapshot 101", "denied")
+    assert list(removal.errors)[99:] == ["snapshot 99: denied", "and 2 more snapshots could not be removed"]

@@ -108,6 +108,7 @@ def test_another_namespace_is_everywhere_and_its_bindings_are_its_own() -> None:
             "pinnace-backup-other",
             "pinnace-backup-snapshots-other",
             "pinnace-dispatcher-other",
+            "pinnace-dispatcher-snapshots-other",
         ],
     }
     roles = [("ClusterRole", "", "pinnace-backup"), ("ClusterRole", "", "pinnace-dispatcher")]

@@ -67,8 +67,8 @@ def test_the_dispatchers_pod_is_small_unprivileged_and_sees_no_variables_of_serv
         "readOnlyRootFilesystem": True,
     }
     assert (container["resources"]["limits"], container["resources"]["requests"]["memory"]) == (
-        {"memory": "128Mi"},
-        "128Mi",
+        {"memory": "160Mi"},
+        "160Mi",
     )
     assert container["args"] == ["dispatcher"]
     assert {port["name"]: port["containerPort"] for port in container["ports"]} == {"health": 8081, "monitoring": 8085}

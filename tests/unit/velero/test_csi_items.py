@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pinnace.velero.csi_items import deletion_secret, restore_bytes, stored_claim, stored_snapshot
+from pinnace.velero.csi_items import content_to_delete, deletion_secret, restore_bytes, stored_claim, stored_snapshot
 
 _CLAIM: dict[str, Any] = {
     "metadata": {"name": "data", "namespace": "shop", "labels": {"app": "db"}},
@@ -52,3 +52,44 @@ def test_the_deletion_secret_is_named_by_two_annotations() -> None:
     assert deletion_secret({"metadata": {"annotations": annotations}}) == ("n", "s")
     assert deletion_secret({"metadata": {"annotations": {f"{prefix}-name": "s"}}}) is None
     assert deletion_secret({"metadata": {}}) is None
+
+
+def test_a_content_that_is_made_to_be_deleted_has_policy_finalizer_and_secret() -> None:
+    made = content_to_delete(driver="d", handle="h", secret=("vault", "login"), backup_name="b", backup_uid="u")
+    digest = "d36cc5b741b1433bae5cfc70a0535f91"
+    assert made == {
+        "apiVersion": "snapshot.storage.k8s.io/v1",
+        "kind": "VolumeSnapshotContent",
+        "metadata": {
+            "name": f"pinnace-delete-{digest}",
+            "labels": {"velero.io/backup-name": "b", "velero.io/backup-uid": "u"},
+            "annotations": {
+                "snapshot.storage.kubernetes.io/deletion-secret-name": "login",
+                "snapshot.storage.kubernetes.io/deletion-secret-namespace": "vault",
+            },
+            "finalizers": ["snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection"],
+        },
+        "spec": {
+            "deletionPolicy": "Delete",
+            "driver": "d",
+            "source": {"snapshotHandle": "h"},
+            "volumeSnapshotRef": {
+                "apiVersion": "snapshot.storage.k8s.io/v1",
+                "kind": "VolumeSnapshot",
+                "namespace": f"ns-{digest}",
+                "name": f"name-{digest}",
+            },
+        },
+    }
+    assert deletion_secret(made) == ("vault", "login")
+
+
+def test_its_name_is_the_same_for_the_same_snapshot_of_the_same_backup_only() -> None:
+    def name(**changed: str) -> str:
+        given = {"driver": "d", "handle": "h", "backup_name": "b", "backup_uid": "u", **changed}
+        made = content_to_delete(secret=None, **given)
+        assert "annotations" not in made["metadata"]
+        return str(made["metadata"]["name"])
+
+    assert name() == name()
+    assert len({name(), name(handle="i"), name(driver="e"), name(backup_uid="v")}) == 4

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pinnace.backup.item_path import ItemPath, item_paths, parse_path
+from pinnace.archive.item_path import ItemPath, item_paths, parse_path
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinnace.backup.gzip_stream import GzipStream
-from pinnace.backup.tar_stream import tar_entries
+from pinnace.archive.gzip_stream import GzipStream
+from pinnace.archive.tar_stream import tar_entries
 from pinnace.errors import MalformedObjectError
 from unit.backup.small_backup import GOLDEN
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from pinnace.backup.gzip_stream import GzipStream
-from pinnace.backup.item_path import item_name
+from pinnace.archive.gzip_stream import GzipStream
+from pinnace.archive.item_path import item_name
 from pinnace.store.backup_store import BackupStore
 
 __all__ = ["IndexLine", "index_lines", "open_index"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinnace.backup.gzip_stream import GzipStream, Member
+from pinnace.archive.gzip_stream import GzipStream, Member
 from pinnace.errors import MalformedObjectError
 
 

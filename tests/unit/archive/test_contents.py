@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pinnace.backup.contents import Item, extract, items
+from pinnace.archive.contents import Item, extract, items
 from pinnace.errors import BackupNotFoundError, ItemNotFoundError, MalformedObjectError, VerificationError
 from pinnace.store.backup_store import BackupStore
 from unit.backup.small_backup import GOLDEN, golden_store, write_backup

@@ -2,18 +2,18 @@
 
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from pinnace.backup import index
-from pinnace.backup.gzip_stream import GzipStream
-from pinnace.backup.index import IndexLine
-from pinnace.backup.item_path import item_name, parse_path
-from pinnace.backup.tar_stream import TarEntry, tar_entries
+from pinnace.archive import index
+from pinnace.archive.gzip_stream import GzipStream
+from pinnace.archive.index import IndexLine
+from pinnace.archive.item_path import item_name, parse_path
+from pinnace.archive.tar_stream import TarEntry, tar_entries
 from pinnace.errors import ItemNotFoundError, VerificationError
 from pinnace.store.backup_store import BackupStore
 
-__all__ = ["Item", "extract", "items"]
+__all__ = ["Item", "bodies", "extract", "items"]
 
 _GZIP_WINDOW = 31
 _LARGEST_MEMBER_BYTES = 192 << 20
@@ -73,6 +73,21 @@ def extract(store: BackupStore, wanted: str) -> bytes:
         f"{store.location}: backup {store.backup_name} has no item {wanted}; "
         f"`pinnace backup contents {store.backup_name}` lists what it has"
     )
+
+
+def bodies(store: BackupStore, group_resources: Collection[str]) -> Iterator[tuple[str, bytes]]:
+    """Give group resource and JSON of every item of some kinds, also of a backup that never became visible.
+
+    With an index only the gzip members that hold one are read of the archive, else all of it; one item is held.
+    """
+    if store.has(store.keys.index):
+        for line in index.index_lines(index.open_index(store)):
+            if line.group_resource in group_resources:
+                yield line.group_resource, _extract_member(store, line)
+    else:
+        for item, entry in _archived(store):
+            if item.group_resource in group_resources:
+                yield item.group_resource, entry.body
 
 
 def _archived(store: BackupStore) -> Iterator[tuple[Item, TarEntry]]:

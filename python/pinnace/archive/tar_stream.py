@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from pinnace.backup.gzip_stream import GzipStream
+from pinnace.archive.gzip_stream import GzipStream
 
 __all__ = ["TarEntry", "tar_entries"]
 
