@@ -14,7 +14,7 @@ LOCATION_NAME = "default"
 _HOOKS_NAME = "pinnace-backup-hooks"
 """The account that may run commands in pods, and everything that gives it rights."""
 
-_SNAPSHOT_NAMES = ("pinnace-backup-snapshots", "pinnace-backup-hooks-snapshots")
+_SNAPSHOT_NAMES = ("pinnace-backup-snapshots", "pinnace-backup-hooks-snapshots", "pinnace-dispatcher-snapshots")
 """The accounts that may make VolumeSnapshots, and everything that gives them rights."""
 
 _PART_OF = {"app.kubernetes.io/part-of": "pinnace"}
