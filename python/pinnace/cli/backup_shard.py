@@ -20,6 +20,8 @@ __all__ = ["shard"]
 _PROGRESS_SECONDS = 0.25
 """The run shows progress no finer than that."""
 
+_PIECE_BYTES = 1 << 20
+
 
 def shard(
     name: Name,
@@ -41,7 +43,7 @@ def shard(
     from pinnace.cli.backup import open_backup
     from pinnace.kube.client import connect
 
-    order = ShardOrder.from_json(sys.stdin.buffer.readline())
+    order = ShardOrder.from_json(_read_order())
     threading.Thread(target=_stop_with_the_run, name="input", daemon=True).start()
     try:
         with interruption.deferred():
@@ -83,6 +85,15 @@ def _say(what: Mapping[str, Any]) -> None:
         return
 
 
+def _read_order() -> bytes:
+    """Read a line without Python's buffer, which a thread that waits for more would hold when the process ends."""
+    line = b""
+    while not line.endswith(b"\n") and (piece := os.read(sys.stdin.fileno(), _PIECE_BYTES)):
+        line += piece
+    return line
+
+
 def _stop_with_the_run() -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), _PIECE_BYTES):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
