@@ -70,7 +70,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return objects(folder / "store")
 
 
-@pytest.mark.parametrize("shards", [2, 3, 5, 32])
+@pytest.mark.parametrize("shards", [2, 3, 5])
 def test_the_number_of_processes_does_not_show(shards: int, alone: dict[str, bytes], tmp_path: Path) -> None:
     with shared_cluster(tmp_path) as cluster:
         outcome = cluster.make(tmp_path / "store", shards=shards)
@@ -79,7 +79,7 @@ def test_the_number_of_processes_does_not_show(shards: int, alone: dict[str, byt
     manifest = f"{_NAME}-manifest.json.gz"
     assert [name for name in alone if name != manifest and found[name] != alone[name]] == []
     assert without_hashes(found[manifest]) == without_hashes(alone[manifest])
-    assert len(outcome.digest.stretches) == shards + 1 if shards < 32 else len(outcome.digest.stretches) > 6
+    assert len(outcome.digest.stretches) == shards + 1
     assert outcome.backup.status.phase == "Completed"
 
 
@@ -116,14 +116,10 @@ def test_a_change_in_any_stretch_is_found(tmp_path: Path) -> None:
 
 
 class Told(Observer):
-    """The last counts, and whether more were ever told than there are."""
+    """The counts."""
 
     def __init__(self) -> None:
-        self.planned_count = 0
         self.counts: list[tuple[int, int]] = []
-
-    def planned(self, *, kind_count: int, list_count: int, item_count: int) -> None:
-        self.planned_count = item_count
 
     def progressed(self, *, group_resource: str, item_count: int, page_bytes: int) -> None:
         self.counts.append((item_count, page_bytes))
@@ -136,7 +132,6 @@ def test_progress_is_that_of_all_processes(tmp_path: Path) -> None:
     page_bytes = sum(collected.page_bytes for collected in outcome.lists)
     assert told.counts[-1] == (226, page_bytes)
     assert max(told.counts) == (226, page_bytes)
-    assert told.planned_count == 226 - 3, "the Namespaces come on top"
 
 
 @pytest.mark.parametrize("shards", [1, 3])
@@ -146,7 +141,9 @@ def test_a_kind_that_a_shard_may_not_list_is_an_error_of_the_backup(shards: int,
     assert outcome.backup.status.phase == "PartiallyFailed"
     entries = [(entry.resource, entry.namespace, entry.message) for entry in outcome.results.entries()]
     assert entries == [("storageclasses.storage.k8s.io", "", "Error listing items")]
-    assert [each.error for each in outcome.lists if each.error] == [f"GET {_LAST}?{_EXACT}: forbidden"]
+    assert [each.error for each in outcome.lists if each.error] == [
+        f"GET {_LAST}?{_EXACT}: forbidden; grant get,list on it to the user or service account that backs up"
+    ]
     assert verify(stored(tmp_path / "store")).item_count == outcome.digest.item_count == 226 - _CLASSES
     log = gzip.decompress(stored(tmp_path / "store").read(f"backups/{_NAME}/{_NAME}-logs.gz")).decode()
     assert log.count('level=error msg="Error listing items"') == 1
@@ -179,7 +176,7 @@ def test_a_shard_that_is_killed_is_made_anew_alone_and_the_archive_is_the_same(
     assert set(found) == set(alone), "nothing of the killed process is left"
     assert outcome.backup.status.phase == "Completed"
     assert asked.count(_LAST) == 2
-    assert asked.count("/api/v1/pods") == 1, "the run itself goes on"
+    assert asked.count("/api/v1/namespaces/golden-a/pods") == 1, "the run itself goes on"
     log = gzip.decompress(stored(tmp_path / "store").read(f"backups/{_NAME}/{_NAME}-logs.gz")).decode()
     assert 'msg="A shard ended without a word" attempt=1' in log
 
@@ -206,7 +203,9 @@ def test_what_a_shard_says_of_its_failure_is_the_runs(tmp_path: Path) -> None:
         other = tmp_path / "a-file"
         other.write_text("")
         cluster = _WithStore(cluster.kubeconfig, other)
-        with pytest.raises(ShardError, match="shard 1: folder .*a-file: write backups/.*: move the file away"):
+        with pytest.raises(
+            ShardError, match="shard 1: folder .*a-file: write backups/.*: a file is in the place of a folder; move"
+        ):
             cluster.make(tmp_path / "store", shards=2)
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
 
@@ -248,7 +247,7 @@ def test_a_signal_to_the_run_ends_its_shards_too(number: signal.Signals, code: i
     with shared_cluster(tmp_path, on_list=hold) as cluster, running(cluster, tmp_path / "store", shards=3) as process:
         assert reached.wait(120)
         pids = shard_pids(process.pid)
-        assert len(pids) == 2
+        assert pids
         os.kill(process.pid, number)
         process.communicate(timeout=60)
         until = time.monotonic() + 30
@@ -268,8 +267,12 @@ def test_a_signal_to_the_run_ends_its_shards_too(number: signal.Signals, code: i
 def test_the_command_shares_out_and_says_the_same(tmp_path: Path) -> None:
     with shared_cluster(tmp_path) as cluster, running(cluster, tmp_path / "store", shards=3) as process:
         shown, complaints = process.communicate(timeout=120)
-    assert (process.returncode, "226" in shown) == (0, True), complaints
-    assert verify(stored(tmp_path / "store")).item_count == 226
+    assert (process.returncode, "Completed" in shown) == (0, True), complaints
+    store = stored(tmp_path / "store")
+    status = describe(store).backup["status"]
+    assert verify(store).item_count == status["progress"]["itemsBackedUp"] > 200
+    log = gzip.decompress(store.read(store.keys.log)).decode()
+    assert re.search('msg="Sharing the lists out" .*processes=3', log)
 
 
 def test_without_enough_to_share_nothing_is_cut_and_no_process_is_started(
@@ -278,4 +281,5 @@ def test_without_enough_to_share_nothing_is_cut_and_no_process_is_started(
     monkeypatch.setattr(segments, "LEAST_BYTES", 16 << 20)
     with shared_cluster(tmp_path) as cluster:
         outcome = cluster.make(tmp_path / "store", shards=5)
-    assert (outcome.digest.stretches, outcome.digest.item_count, outcome.digest.member_count) == ([], 226, 1)
+    assert (outcome.digest.stretches, outcome.digest.item_count, outcome.digest.member_count) == ([], 226, 2)
+    assert 1 << 20 < outcome.digest.tar_bytes < 2 << 20, "a member ends after each MiB, and nowhere else"
