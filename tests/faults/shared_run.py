@@ -40,11 +40,13 @@ class SharedCluster:
         shards: int,
         observer: Observer | None = None,
         level: str = "info",
-        name: str = "golden-all",
+        shard_store: Path | None = None,
     ) -> run.Outcome:
-        """Run one of Velero's golden Backups into a folder."""
+        """Run Velero's golden Backup of everything into a folder; its shards write into another one if told to."""
+        name = "golden-all"
         document = json.loads((GOLDEN / "bucket" / "backups" / name / "velero-backup.json").read_bytes())
-        sharding = Sharding(shards, self.command(folder, name=name)) if shards > 1 else None
+        told = ("--store", f"file://{shard_store or folder}", "--kubeconfig", str(self.kubeconfig))
+        sharding = Sharding(shards, (*PINNACE, "backup", "shard", name, *told)) if shards > 1 else None
         store = FilesystemStore(folder)
         store.prepare()
         return run.make(
@@ -54,10 +56,6 @@ class SharedCluster:
             options=run.RunOptions(sharding=sharding, log_level=level),
             observer=observer,
         )
-
-    def command(self, folder: Path, *, name: str) -> tuple[str, ...]:
-        """What starts a shard's process."""
-        return (*PINNACE, "backup", "shard", name, "--store", f"file://{folder}", "--kubeconfig", str(self.kubeconfig))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A backup that several processes make is the one that one makes; what befalls one of them is mended or ends the run."""
+"""A backup that several processes make is the one that one makes; a process that dies is made good, or ends the run."""
 
 import gzip
 import json
@@ -107,7 +107,7 @@ def test_a_change_in_any_stretch_is_found(tmp_path: Path) -> None:
         changed = json.loads(json.dumps(manifest))
         changed["archive"]["stretches"][number]["sha256"] = "0" * 64
         path.write_bytes(gzip.compress(json.dumps(changed).encode()))
-        with pytest.raises(VerificationError, match="the archive's SHA-256: .* but the manifest says 0000"):
+        with pytest.raises(VerificationError, match=r"the archive's SHA-256: .* but the manifest says 0000"):
             verify(stored(tmp_path / "store"))
     del manifest["archive"]["stretches"][-1]
     path.write_bytes(gzip.compress(json.dumps(manifest).encode()))
@@ -189,36 +189,21 @@ def test_a_shard_that_is_killed_each_time_ends_the_run_and_nothing_is_there(tmp_
             asked.append(path)
             kill_shards()
 
-    with shared_cluster(tmp_path, on_list=kill) as cluster:
-        with pytest.raises(ShardError) as failed:
-            cluster.make(tmp_path / "store", shards=2)
+    with shared_cluster(tmp_path, on_list=kill) as cluster, pytest.raises(ShardError) as failed:
+        cluster.make(tmp_path / "store", shards=2)
     assert str(failed.value) == "shard 1: its process died 3 times, at last by signal 9"
     assert len(asked) == 3
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
 
 
 def test_what_a_shard_says_of_its_failure_is_the_runs(tmp_path: Path) -> None:
-    """The store takes nothing more from it: its folder is gone. Only that process is started with another store."""
-    with shared_cluster(tmp_path) as cluster:
-        other = tmp_path / "a-file"
-        other.write_text("")
-        cluster = _WithStore(cluster.kubeconfig, other)
-        with pytest.raises(
-            ShardError, match="shard 1: folder .*a-file: write backups/.*: a file is in the place of a folder; move"
-        ):
-            cluster.make(tmp_path / "store", shards=2)
+    """It is started with another store than the run's, which takes nothing."""
+    other = tmp_path / "a-file"
+    other.write_text("")
+    said = r"shard 1: folder .*a-file: write backups/.*: a file is in the place of a folder; move"
+    with shared_cluster(tmp_path) as cluster, pytest.raises(ShardError, match=said):
+        cluster.make(tmp_path / "store", shards=2, shard_store=other)
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
-
-
-class _WithStore(SharedCluster):
-    """Shards are started with another store than the run's."""
-
-    def __init__(self, kubeconfig: Path, store: Path) -> None:
-        super().__init__(kubeconfig)
-        object.__setattr__(self, "store", store)
-
-    def command(self, folder: Path, *, name: str) -> tuple[str, ...]:
-        return super().command(getattr(self, "store"), name=name)  # noqa: B009
 
 
 def running(cluster: SharedCluster, store: Path, *, shards: int) -> "subprocess.Popen[str]":
