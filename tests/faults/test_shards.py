@@ -268,3 +268,5 @@ def test_without_enough_to_share_nothing_is_cut_and_no_process_is_started(
         outcome = cluster.make(tmp_path / "store", shards=5)
     assert (outcome.digest.stretches, outcome.digest.item_count, outcome.digest.member_count) == ([], 226, 2)
     assert 1 << 20 < outcome.digest.tar_bytes < 2 << 20, "a member ends after each MiB, and nowhere else"
+    log = gzip.decompress(stored(tmp_path / "store").read(f"backups/{_NAME}/{_NAME}-logs.gz")).decode()
+    assert 'msg="One process makes the backup: too little is left to share out"' in log

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -23,6 +24,8 @@ ATTEMPTS = 3
 
 _ENDING_SECONDS = 5.0
 """For a process that was told to stop; the run has 9 s for all that it does then."""
+
+_KILLED_SECONDS = 1.0
 
 Progress = Callable[..., None]
 
@@ -57,8 +60,9 @@ class ShardProcesses:
         """End all: first told, then waited for, so that several take no longer than one."""
         for shard in self._shards:
             shard.tell_to_stop()
+        until = time.monotonic() + _ENDING_SECONDS
         for shard in self._shards:
-            shard.end()
+            shard.end(until=until)
 
     def check(self) -> None:
         """ShardError for one that has failed for good."""
@@ -112,13 +116,11 @@ class _Shard:
                 with suppress(ProcessLookupError):
                     self._process.send_signal(signal.SIGTERM)
 
-    def end(self) -> None:
-        if not self._thread.is_alive():
-            return
-        self._thread.join(_ENDING_SECONDS)
-        if self._process is not None:
+    def end(self, *, until: float) -> None:
+        self._thread.join(max(until - time.monotonic(), 0.0))
+        if self._thread.is_alive() and self._process is not None:
             self._process.kill()
-        self._thread.join(_ENDING_SECONDS)
+            self._thread.join(_KILLED_SECONDS)
 
     def _follow(self) -> None:
         try:

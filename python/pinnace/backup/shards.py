@@ -103,8 +103,10 @@ def shards_of(
     sink.begin_members_at([[probe.request for probe in segment] for segment in segments.others])
     count = options.sharding.count if options.sharding is not None else 1
     mine, *others = share_out(segments, shard_count=count)
-    if count > 1:
+    if others:
         log.info("Sharing the lists out", processes=1 + len(others), segments=len(segments.others))
+    elif count > 1:
+        log.info("One process makes the backup: too little is left to share out", kept=len(segments.own))
     own = (*segments.own, *(probe for segment in mine for probe in segment))
     processes: ShardProcesses | None = None
     if others and options.sharding is not None:
