@@ -27,6 +27,9 @@ _NAME = "golden-all"
 _LAST = "/apis/storage.k8s.io/v1/storageclasses"
 """A list that the last shard reads."""
 
+_LONG_SECONDS = 300
+"""What is waited for comes in a second or two; a busy machine may take long."""
+
 _EXACT = "resourceVersion=7&resourceVersionMatch=Exact"
 _CLASSES = len(json.loads((GOLDEN / "cluster" / "apis__storage.k8s.io__v1__storageclasses.json").read_bytes())["items"])
 
@@ -227,15 +230,15 @@ def test_a_signal_to_the_run_ends_its_shards_too(number: signal.Signals, code: i
     def hold(path: str) -> None:
         if path == _LAST:
             reached.set()
-            may_go_on.wait(60)
+            may_go_on.wait(_LONG_SECONDS)
 
     with shared_cluster(tmp_path, on_list=hold) as cluster, running(cluster, tmp_path / "store", shards=3) as process:
-        assert reached.wait(120)
+        assert reached.wait(_LONG_SECONDS)
         pids = shard_pids(process.pid)
         assert pids
         os.kill(process.pid, number)
-        process.communicate(timeout=60)
-        until = time.monotonic() + 30
+        process.communicate()
+        until = time.monotonic() + _LONG_SECONDS
         while not all(map(is_gone, pids)) and time.monotonic() < until:
             time.sleep(0.05)
         assert [pid for pid in pids if not is_gone(pid)] == []
@@ -251,7 +254,7 @@ def test_a_signal_to_the_run_ends_its_shards_too(number: signal.Signals, code: i
 
 def test_the_command_shares_out_and_says_the_same(tmp_path: Path) -> None:
     with shared_cluster(tmp_path) as cluster, running(cluster, tmp_path / "store", shards=3) as process:
-        shown, complaints = process.communicate(timeout=120)
+        shown, complaints = process.communicate()
     assert (process.returncode, "Completed" in shown) == (0, True), complaints
     store = stored(tmp_path / "store")
     status = describe(store).backup["status"]
