@@ -415,12 +415,13 @@ def test_items_of_a_list_are_read_without_an_archive() -> None:
 def test_nothing_is_cut_or_adopted_within_a_page_or_after_the_end() -> None:
     written = Written()
     page = written.archive.page(request="GET /test", group_resource="pods", api_version="v1", kind="Pod")
-    numbers = {"archive_bytes": 0, "archive_sha256": "", "tar_bytes": 0, "member_count": 0}
-    for act in (
-        written.archive.cut,
-        lambda: written.archive.adopt_index(b""),
-        lambda: written.archive.adopt(**numbers),
-    ):
+    archive = written.archive
+    acts = (
+        archive.cut,
+        lambda: archive.adopt_index(b""),
+        lambda: archive.adopt(archive_bytes=0, archive_sha256="", tar_bytes=0, member_count=0),
+    )
+    for act in acts:
         with pytest.raises(EngineError, match="a page is open"):
             act()
     page.abandon()
@@ -431,7 +432,7 @@ def test_nothing_is_cut_or_adopted_within_a_page_or_after_the_end() -> None:
 
 def test_a_stretch_is_members_without_beginning_and_end_of_a_tar() -> None:
     body = json.dumps({"items": [{"metadata": {"name": "a", "namespace": "n"}}]}).encode()
-    names = {"group_resource": "pods", "api_version": "v1", "kind": "Pod"}
+    names: dict[str, Any] = {"group_resource": "pods", "api_version": "v1", "kind": "Pod"}
     stretch, whole = Written(), Written()
     stretch.archive = Archive(level="default", mtime_seconds=MTIME_SECONDS, is_stretch=True)
     for written in (stretch, whole):
