@@ -21,10 +21,11 @@ class Archive:
 
     `level` is `fast`, `default` or `small`; `mtime_seconds` (Unix) is every tar entry's mtime, so that the
     same input gives the same bytes; `threads` in all for scanning and compressing (1: all in the caller).
-    The first tar entry is `metadata/version`. Methods that touch bytes release the GIL.
+    The first tar entry is `metadata/version`. `is_stretch` makes a part of an archive, which another one adopts:
+    without that entry before it and the tar's end after it. Methods that touch bytes release the GIL.
     """
 
-    def __new__(cls, *, level: str, mtime_seconds: int, threads: int = 2) -> Self: ...
+    def __new__(cls, *, level: str, mtime_seconds: int, threads: int = 2, is_stretch: bool = False) -> Self: ...
     def page(
         self,
         *,
@@ -71,6 +72,21 @@ class Archive:
         """Archive one item given as JSON, also while a page is open, between its chunks.
 
         False where it was noted before, unless the caller `registered` it.
+        """
+
+    def cut(self) -> None:
+        """What follows begins a new gzip member, if anything came before; EngineError while a page is open."""
+
+    def adopt_index(self, lines: bytes) -> None:
+        """Take the next bytes of the gunzipped index of a stretch that begins where this archive is now.
+
+        Its items get into index, resource list and counts as if they had been archived here.
+        """
+
+    def adopt(self, *, archive_bytes: int, archive_sha256: str, tar_bytes: int, member_count: int) -> None:
+        """End the stretch whose index was taken, or one without items; the numbers are those of its digest.
+
+        Its bytes are the archive's next ones, and never come by here.
         """
 
     def take_archive(self) -> bytes:
@@ -181,6 +197,9 @@ class Digest:
 
     archive_bytes: int
     archive_sha256: str
+    """Empty where the archive has stretches."""
+    stretches: list[tuple[int, str]]
+    """Bytes and SHA-256 of each part of the archive, in order, where it adopted some of them."""
     tar_bytes: int
     item_count: int
     index_sha256: str

@@ -33,6 +33,7 @@ __all__ = [
     "ObjectNotFoundError",
     "PinnaceError",
     "ServerUnreachableError",
+    "ShardError",
     "StoreError",
     "StoreUnavailableError",
     "UsageError",
@@ -261,6 +262,15 @@ class AttemptLostError(PinnaceError):
     def __init__(self, *, backup_name: str) -> None:
         self.backup_name = backup_name
         super().__init__(f"backup {backup_name}: another attempt has taken over, or the Backup is no longer InProgress")
+
+
+class ShardError(PinnaceError):
+    """A shard of a run that failed for good, and with it the run; `number` counts from 1, after the run's own."""
+
+    def __init__(self, *, number: int, reason: str) -> None:
+        self.number = number
+        self.reason = reason
+        super().__init__(f"shard {number}: {reason}")
 
 
 class ItemNotFoundError(PinnaceError):

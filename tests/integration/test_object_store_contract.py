@@ -1,9 +1,12 @@
 """What every store promises (the docstrings of store.object_store), over a folder and over a real S3 server."""
 
 import hashlib
+import json
+import random
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +14,10 @@ from integration.s3_fixtures import new_prefix
 from integration.s3_server import SeaweedServer
 from pinnace.errors import BackupExistsError, ObjectExistsError, ObjectNotFoundError, StoreError
 from pinnace.store.backup_store import BackupStore, backup_names
-from pinnace.store.object_store import ObjectStore
+from pinnace.store.object_store import ObjectStore, StretchPlace
 from pinnace.store.open import open_store
 
+_MIB = 1 << 20
 _LARGE = b"".join(hashlib.sha256(bytes([number % 251])).digest() * 1024 for number in range(640))
 """20 MiB: three parts of an upload."""
 
@@ -261,3 +265,63 @@ def test_of_two_writers_that_may_not_replace_the_first_to_commit_wins(store: Obj
             second.commit()
     assert store.get("backups/b/x") == body
     assert list(store.uploads("backups/b/")) == []
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        (100, 200, 300, 400),
+        (100, 40 * _MIB, 0, 3 * _MIB),
+        (9 * _MIB, 7 * _MIB, 30 * _MIB, 17 * _MIB, 6 * _MIB),
+        (8 * _MIB, 8 * _MIB, 16 * _MIB, 0),
+        (3 * _MIB, 1, 33 * _MIB, 1, 20 * _MIB, 20 * _MIB),
+    ],
+)
+def test_stretches_that_others_write_at_once_are_one_object(store: ObjectStore, sizes: tuple[int, ...]) -> None:
+    """Of any size: S3 takes no part below 5 MiB but the last. The first and last are the object's own writer's."""
+    first, *stretches, last = [_noise(size, seed=number) for number, size in enumerate(sizes)]
+    with store.open_writer("backups/b/large", create_only=True) as writer:
+        upload_id = writer.share(stretch_count=1 + len(stretches))
+        places = [StretchPlace(upload_id, number, 1 + len(stretches)) for number in range(1, 1 + len(stretches))]
+        made = [_stretch(store, place, body) for place, body in reversed([*zip(places, stretches, strict=True)])]
+        writer.write(first)
+        for stretch in json.loads(json.dumps(made[::-1])):
+            writer.append(stretch)
+        writer.write(last)
+        assert not store.exists("backups/b/large")
+        writer.commit()
+    assert b"".join(store.chunks("backups/b/large")) == b"".join((first, *stretches, last))
+    assert writer.bytes_written == store.size("backups/b/large")
+    assert [info.key for info in store.list_keys("backups/b/")] == ["backups/b/large"], "what was beside it is gone"
+    assert list(store.uploads("backups/b/")) == []
+
+
+def test_a_stretch_that_is_written_again_replaces_what_was_written_of_it(store: ObjectStore) -> None:
+    body = _noise(30 * _MIB, seed=1)
+    with store.open_writer("backups/b/large") as writer:
+        place = StretchPlace(writer.share(stretch_count=2), 1, 2)
+        given_up = store.open_stretch("backups/b/large", place)
+        given_up.write(_noise(25 * _MIB, seed=2))
+        writer.append(_stretch(store, place, body))
+        writer.commit()
+    assert b"".join(store.chunks("backups/b/large")) == body
+
+
+def test_an_object_that_is_given_up_takes_its_stretches_with_it(store: ObjectStore) -> None:
+    backup = BackupStore(store, "b")
+    with store.open_writer(backup.keys.archive) as writer:
+        place = StretchPlace(writer.share(stretch_count=2), 1, 2)
+        _stretch(store, place, _noise(20 * _MIB, seed=1), key=backup.keys.archive)
+    assert backup.discard() == []
+    assert (list(store.list_keys("backups/b/")), list(store.uploads("backups/b/"))) == ([], [])
+
+
+def _stretch(store: ObjectStore, place: StretchPlace, body: bytes, *, key: str = "backups/b/large") -> dict[str, Any]:
+    with store.open_stretch(key, place) as writer:
+        for start in range(0, len(body), 3_000_001):
+            writer.write(body[start : start + 3_000_001])
+        return writer.finish()
+
+
+def _noise(size: int, *, seed: int) -> bytes:
+    return random.Random(seed).randbytes(size)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -14,9 +15,11 @@ from pinnace.collect.plan import ListRequest
 from pinnace.engine import Archive, Digest, Hold, Page, PageSummary
 from pinnace.kube.discovery import ApiResource
 from pinnace.store.backup_store import BackupStore
+from pinnace.store.object_store import ObjectWriter, Writer
 
 if TYPE_CHECKING:
     from pinnace.backup.prepare import Prepared
+    from pinnace.backup.shard_order import ShardMade
 
 __all__ = ["ArchiveSink"]
 
@@ -37,15 +40,26 @@ class ArchiveSink:
         self.namespaces: set[str] = set()
         """From which a list had an item that was taken; what is only pulled in does not bring its Namespace."""
         self.kind_counts: Counter[ApiResource] = Counter()
+        self._segments: Mapping[ListRequest, int] = {}
+        self._segment = 0
+        self._objects: list[ObjectWriter] = []
+        self._takes: list[tuple[Callable[[], bytes], Writer]] = []
+        with ExitStack() as writers:
+            for take, writer in self._open(store):
+                self._takes.append((take, writers.enter_context(writer)))
+            # Reached only if all are open; else the ones that are were aborted just now.
+            self._writers = writers.pop_all()
+
+    def _open(self, store: BackupStore) -> Iterator[tuple[Callable[[], bytes], Writer]]:
+        """Open the streams one after the other, the archive first."""
         takes = {
-            store.keys.archive: archive.take_archive,
+            store.keys.archive: self._archive.take_archive,
             store.keys.index: self._take_index,
             store.keys.resource_list: self._take_resource_list,
         }
-        with ExitStack() as writers:
-            self._takes = [(take, writers.enter_context(store.open(key))) for key, take in takes.items()]
-            # Reached only if all three are open; else the ones that are were aborted just now.
-            self._writers = writers.pop_all()
+        for key, take in takes.items():
+            self._objects.append(store.open(key))
+            yield take, self._objects[-1]
 
     def __enter__(self) -> Self:
         return self
@@ -62,6 +76,14 @@ class ArchiveSink:
         self._observer.planned(kind_count=len(kinds), list_count=len(prepared.probes), item_count=prepared.item_count)
         self._log.info(message=f"Collecting {prepared.item_count} items", lists=len(prepared.probes))
 
+    def begin_members_at(self, segments: Sequence[Sequence[ListRequest]]) -> None:
+        """Begin a gzip member with the first page of each of these segments that has one."""
+        self._segments = {request: number for number, segment in enumerate(segments, start=1) for request in segment}
+
+    def cut(self) -> None:
+        """Begin a gzip member with what comes next."""
+        self._archive.cut()
+
     def page(
         self,
         request: ListRequest,
@@ -73,6 +95,10 @@ class ArchiveSink:
         skip_uid: str | None,
     ) -> Page:
         """Open the archive's next page."""
+        segment = self._segments.get(request, self._segment)
+        if segment != self._segment:
+            self._segment = segment
+            self._archive.cut()
         return self._archive.page(
             request=described,
             group_resource=request.resource.group_resource,
@@ -130,6 +156,25 @@ class ArchiveSink:
         self.namespaces.update(namespace for namespace, count in summary.namespaces.items() if namespace and count)
         self._tell(request.resource.group_resource)
 
+    def share(self, *, stretch_count: int) -> str:
+        """Let other processes write stretches of the archive; gives the id of its upload."""
+        return self._objects[0].share(stretch_count=stretch_count)
+
+    def adopt(self, made: "ShardMade", *, index: Iterable[bytes]) -> None:
+        """Go on with what a shard made: its gunzipped index now, its bytes where they are."""
+        for lines in index:
+            self._archive.adopt_index(lines)
+            self.fed()
+        self._archive.adopt(**made.digest)
+        self.fed()
+        self._objects[0].append(made.stretch)
+        for collected in made.lists:
+            self._item_count += collected.item_count
+            self._page_bytes += collected.page_bytes
+            if collected.item_count:
+                self.kind_counts[collected.request.resource] += collected.item_count
+        self.namespaces.update(made.namespaces)
+
     def _tell(self, group_resource: str) -> None:
         self._observer.progressed(
             group_resource=group_resource, item_count=self._item_count, page_bytes=self._page_bytes
@@ -159,5 +204,5 @@ class ArchiveSink:
 
     def commit(self) -> None:
         """Make the three objects complete."""
-        for _, writer in self._takes:
+        for writer in self._objects:
             writer.commit()

@@ -87,7 +87,7 @@ def manifest(
         "backup": backup.name,
         "archive": {
             "bytes": digest.archive_bytes,
-            "sha256": digest.archive_sha256,
+            **_hashes(digest),
             "tarBytes": digest.tar_bytes,
             "members": digest.member_count,
         },
@@ -102,6 +102,13 @@ def manifest(
         "skipped": [{"groupResource": kind.group_resource, "reason": kind.reason} for kind in prepared.skipped],
         "engine": engine.build_info(),
     }
+
+
+def _hashes(digest: "engine.Digest") -> dict[str, Any]:
+    """Of the archive: its own, or where several processes made it those of their stretches, in order."""
+    if not digest.stretches:
+        return {"sha256": digest.archive_sha256}
+    return {"stretches": [{"bytes": size, "sha256": sha256} for size, sha256 in digest.stretches]}
 
 
 def _additional(kind_counts: Mapping[ApiResource, int], lists: Sequence[CollectedList]) -> Iterator[dict[str, Any]]:

@@ -54,6 +54,10 @@ class HeldItems:
 
         return [replace(probe, is_slow=is_slow(probe)) for probe in probes]
 
+    def is_needed_for(self, group_resource: str) -> bool:
+        """Tell whether lists of a kind can't be read without this: items are held, or may have been pulled in."""
+        return bool(self._backupper.hold(group_resource)) or self._backupper.may_be_pulled_in(group_resource)
+
     def finish(self) -> None:
         """Store what volumes brought, then the CustomResourceDefinitions of what was stored, as Velero does last."""
         self._backupper.finish()
@@ -116,7 +120,7 @@ def held_items(
                 hooks=hooks,
                 volumes=volumes.station,
             )
-            intake = PageIntake(sink, backupper, may_be_pulled_in=backupper.may_be_pulled_in, log=log, results=results)
+            intake = PageIntake(sink, backupper, log=log, results=results)
             yield HeldItems(intake, backupper, sink=sink, additional=additional, volumes=volumes)
     finally:
         additional.close()

@@ -5,7 +5,7 @@ import logging
 import sys
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -78,6 +78,14 @@ class VeleroLog:
         if entry.namespace is not None:
             kept["namespace"] = entry.namespace
         self._line(entry.severity, entry.message, kept)
+
+    def append(self, chunks: Iterable[bytes]) -> None:
+        """Go on with the whole of another log, as it is stored: gzip members can follow each other."""
+        with self._lock:
+            self._write(self._deflate.flush())
+            self._deflate = zlib.compressobj(wbits=_GZIP_WINDOW)
+            for chunk in chunks:
+                self._write(chunk)
 
     def commit(self) -> None:
         """End the gzip stream and the object."""

@@ -1,32 +1,70 @@
 """Where the collector's pages go: into the archive, and what the engine holds of them to the item backupper."""
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from pinnace.backup.archive_sink import ArchiveSink
-from pinnace.backup.item_backupper import ItemBackupper
 from pinnace.backup.log import VeleroLog
 from pinnace.collect.plan import ListRequest
-from pinnace.engine import Page, PageSummary
+from pinnace.engine import NOTHING_HELD, HeldItem, Hold, Page, PageSummary
+from pinnace.kube.discovery import ApiResource
 from pinnace.velero.results import Results
 
-__all__ = ["PageIntake"]
+__all__ = ["NoHeldItems", "PageIntake"]
+
+
+class HeldItemTaker(Protocol):
+    """What is done with the items that the engine holds (`ItemBackupper`)."""
+
+    def hold(self, group_resource: str) -> Hold:
+        """Say which items of a kind."""
+
+    def may_be_pulled_in(self, group_resource: str) -> bool:
+        """Tell whether an item of that kind may be written before a list of the kind brings it."""
+
+    def read_ahead(self, resource: ApiResource, items: Sequence[HeldItem]) -> Iterator[HeldItem]:
+        """Give the items of a chunk, in order, while what the next ones name is being read."""
+
+    def back_up(self, resource: ApiResource, item: HeldItem) -> bool:
+        """Back up one; False if it was not written."""
+
+
+class NoHeldItems:
+    """A HeldItemTaker for lists of which no item is held, and none pulled in."""
+
+    def hold(self, group_resource: str) -> Hold:
+        """No item."""
+        del group_resource
+        return NOTHING_HELD
+
+    def may_be_pulled_in(self, group_resource: str) -> bool:
+        """None is."""
+        del group_resource
+        return False
+
+    def read_ahead(self, resource: ApiResource, items: Sequence[HeldItem]) -> Iterator[HeldItem]:
+        """None name anything."""
+        del resource
+        return iter(items)
+
+    def back_up(self, resource: ApiResource, item: HeldItem) -> bool:
+        """Refuse: what is not held is not handed out."""
+        raise AssertionError(f"{resource.group_resource} {item.namespace}/{item.name} was held")
 
 
 class PageIntake:
-    """A PageSink. `may_be_pulled_in` tells of which kinds items may have been written before their list has them."""
+    """A PageSink."""
 
     def __init__(
         self,
         sink: ArchiveSink,
-        backupper: ItemBackupper,
+        backupper: HeldItemTaker,
         *,
-        may_be_pulled_in: Callable[[str], bool],
         log: VeleroLog,
         results: Results,
     ) -> None:
         self._sink = sink
         self._backupper = backupper
-        self._may_be_pulled_in = may_be_pulled_in
         self._log = log
         self._results = results
 
@@ -38,7 +76,7 @@ class PageIntake:
             request,
             described=described,
             hold=self._backupper.hold(group_resource),
-            deduplicate=request.deduplicate or self._may_be_pulled_in(group_resource),
+            deduplicate=request.deduplicate or self._backupper.may_be_pulled_in(group_resource),
             skip_items=skip_items,
             skip_uid=skip_uid,
         )

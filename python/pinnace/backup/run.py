@@ -12,11 +12,14 @@ from pinnace.backup import documents
 from pinnace.backup.allocator import return_large_blocks
 from pinnace.backup.archive_sink import ArchiveSink
 from pinnace.backup.attempt import SOLE_ATTEMPT, Attempt
+from pinnace.backup.collecting import collect
 from pinnace.backup.commit import Outcome, commit
 from pinnace.backup.held_items import HeldItems, held_items
 from pinnace.backup.log import VeleroLog, left_on_failure
 from pinnace.backup.prepare import Prepared, prepare
-from pinnace.backup.progress import Observer
+from pinnace.backup.progress import Observer, SharedProgress
+from pinnace.backup.segments import make_segments
+from pinnace.backup.shards import Sharding, Shards, shards_of
 from pinnace.collect.collected_list import CollectedList
 from pinnace.collect.gate import Gate
 from pinnace.collect.item_collector import ItemCollector
@@ -46,6 +49,7 @@ class RunOptions:
     `log_level` is that of the log object: debug, info, warning or error; at debug it has a line for each item.
     `hooks` says which hooks may be run; others are errors.
     `no_snapshots_because` is why `snapshotVolumes: false` was set although the user did not ask for it.
+    `sharding` says how many processes make it; None is this one alone.
     With `leaves_log` a run that fails leaves its log, which is then all that its user can read. Without
     `takes_csi_snapshots` nothing is written in the cluster; `credentials_file` is the bucket's, for native snapshots.
     """
@@ -60,6 +64,7 @@ class RunOptions:
     no_snapshots_because: str = ""
     credentials_file: Path | None = None
     hooks: AllowedHooks = AllowedHooks.ANNOTATIONS
+    sharding: Sharding | None = None
 
 
 def run(
@@ -109,8 +114,10 @@ def make(
                 stack.enter_context(left_on_failure(log, may_write=is_current))
             results = Results(log.entry)
             _tell_leftovers(leftovers, log=log)
-            archive = Archive(level=options.level, mtime_seconds=_mtime_seconds(backup), threads=options.threads)
-            sink = stack.enter_context(ArchiveSink(archive, store, observer=observer or Observer(), log=log))
+            mtime_seconds = _mtime_seconds(backup)
+            archive = Archive(level=options.level, mtime_seconds=mtime_seconds, threads=options.threads)
+            progress = SharedProgress(observer or Observer())
+            sink = stack.enter_context(ArchiveSink(archive, store, observer=progress, log=log))
             collector = ItemCollector(client, client_page_size=options.client_page_size)
             prepared = prepare(client, backup, collector=collector, options=options, results=results, log=log)
             sink.expect(prepared)
@@ -130,7 +137,22 @@ def make(
                     options=options,
                 )
             )
-            lists = tuple(_collect(prepared, collector=collector, sink=sink, held=held, results=results, log=log))
+            shards = stack.enter_context(
+                shards_of(
+                    make_segments(held.paced(prepared.probes), is_own=held.is_needed_for),
+                    backup=backup,
+                    options=options,
+                    mtime_seconds=mtime_seconds,
+                    sink=sink,
+                    store=store,
+                    results=results,
+                    log=log,
+                    progress=progress,
+                )
+            )
+            lists = tuple(
+                _collect(prepared, shards, collector=collector, sink=sink, held=held, results=results, log=log)
+            )
             _tell_refusals(client.throttled_count, gate=collector.gate, log=log)
             digest = sink.finish()
             attempt.check()
@@ -189,6 +211,7 @@ def _tell_leftovers(leftovers: Leftovers, *, log: VeleroLog) -> None:
 
 def _collect(
     prepared: Prepared,
+    shards: Shards,
     *,
     collector: ItemCollector,
     sink: ArchiveSink,
@@ -198,26 +221,11 @@ def _collect(
 ) -> Iterator[CollectedList]:
     """Archive every list and what its items pull in; the Namespaces last, when it is known from which an item came."""
     # Closed here, and not when the error that ended the run is forgotten: requests are on their way.
-    with closing(collector.collect(held.paced(prepared.probes), sink=held.intake)) as lists:
+    with closing(collect(collector, shards.own, sink=held.intake, results=results, log=log)) as lists:
         for collected in lists:
-            _record(collected, results=results, log=log)
+            shards.check()
             yield collected
+    yield from shards.adopt()
     held.finish()
     if namespaces := prepared.namespaces_probe(collected_from=sink.namespaces):
-        for collected in collector.collect([namespaces], sink=held.intake):
-            _record(collected, results=results, log=log)
-            yield collected
-
-
-def _record(collected: CollectedList, *, results: Results, log: VeleroLog) -> None:
-    resource = collected.request.resource.group_resource
-    namespace = collected.request.namespace
-    for warning in collected.warnings:
-        results.add_warning(warning, namespace=namespace, resource=resource)
-    if collected.error:
-        results.add_error("Error listing items", namespace=namespace, resource=resource, error=collected.error)
-    log.info(
-        message=f"Backed up {collected.item_count} items",
-        group=collected.request.resource.api_version,
-        resource=resource,
-    )
+        yield from collect(collector, [namespaces], sink=held.intake, results=results, log=log)

@@ -74,7 +74,9 @@ class Manifest:
 
     document: Mapping[str, Any]
     archive_bytes: int
-    archive_sha256: str
+    archive_stretches: tuple[tuple[int, str], ...]
+    """Bytes and SHA-256 of the archive's parts, in order: one, or one for each process that made some of it."""
+
     index_sha256: str
     item_count: int
     kind_counts: Mapping[tuple[str, str], int]
@@ -185,7 +187,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
     return Manifest(
         document=document,
         archive_bytes=_number(document["archive"]["bytes"]),
-        archive_sha256=str(document["archive"]["sha256"]),
+        archive_stretches=tuple(_stretches(document["archive"])),
         index_sha256=str(document["index"]["sha256"]),
         item_count=_number(document["items"]),
         kind_counts=counts,
@@ -194,6 +196,11 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
             for name, entry in (document.get("objects") or {}).items()
         },
     )
+
+
+def _stretches(archive: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
+    for stretch in archive.get("stretches") or (archive,):
+        yield _number(stretch["bytes"]), str(stretch["sha256"])
 
 
 def _number(value: Any) -> int:

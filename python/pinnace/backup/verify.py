@@ -50,7 +50,7 @@ def verify(store: BackupStore, *, observer: VerifyObserver | None = None) -> Ver
         raise VerificationError(f"{store.location}: {store.keys.manifest} is missing, though there is an index")
     backup = OwnBackup(store, manifest) if manifest else ForeignBackup(store)
     try:
-        archive = _open_archive(store, observer)
+        archive = _open_archive(store, backup, observer)
         sums = backup.walk(archive)
         _compare_resource_list(store, backup, sums, has_errors=bool(document["status"].get("errors")))
         _compare_status(store, document["status"], item_count=_total(sums))
@@ -72,8 +72,8 @@ def _total(sums: Mapping[str, NameSum]) -> int:
     return sum(names.count for names in sums.values())
 
 
-def _open_archive(store: BackupStore, observer: VerifyObserver | None) -> GzipStream:
-    chunks = store.chunks(store.keys.archive)
+def _open_archive(store: BackupStore, backup: OwnBackup | ForeignBackup, observer: VerifyObserver | None) -> GzipStream:
+    chunks = backup.watched(store.chunks(store.keys.archive))
     if observer is not None:
         observer.opened(archive_bytes=store.size(store.keys.archive))
         chunks = _watched(chunks, observer)

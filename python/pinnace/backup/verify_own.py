@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from pinnace.archive import index
@@ -29,6 +29,13 @@ class OwnBackup:
     def __init__(self, store: BackupStore, manifest: Manifest) -> None:
         self._store = store
         self._manifest = manifest
+        self._stretches = _Stretches([size for size, _ in manifest.archive_stretches])
+
+    def watched(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Hash the parts of an archive that several processes made, as its bytes pass."""
+        if len(self._manifest.archive_stretches) == 1:
+            return chunks
+        return self._stretches.watched(chunks)
 
     @property
     def proven(self) -> tuple[str, ...]:
@@ -102,9 +109,16 @@ class OwnBackup:
         places.claim(line, first)
 
     def _compare_digests(self, archive: GzipStream, lines: GzipStream) -> None:
+        hashes = [sha256 for _, sha256 in self._manifest.archive_stretches]
+        found_hashes = [archive.sha256] if len(hashes) == 1 else self._stretches.hashes()
         for what, found, wanted in (
-            ("the archive's SHA-256", archive.sha256, self._manifest.archive_sha256),
+            *(("the archive's SHA-256", *pair) for pair in zip(found_hashes, hashes, strict=True)),
             ("the archive's bytes", archive.compressed_bytes, self._manifest.archive_bytes),
+            (
+                "the bytes of its parts",
+                sum(size for size, _ in self._manifest.archive_stretches),
+                archive.compressed_bytes,
+            ),
             ("the index's SHA-256", lines.sha256, self._manifest.index_sha256),
         ):
             if found != wanted:
@@ -121,6 +135,29 @@ class OwnBackup:
 
     def _differ(self, sentence: str) -> NoReturn:
         raise VerificationError(f"{self._store.location}: backup {self._store.backup_name}: {sentence}")
+
+
+class _Stretches:
+    """Hashes stretches of known lengths; what comes after the last one counts to it."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self._hashes = [hashlib.sha256() for _ in sizes]
+        self._sizes = sizes
+
+    def watched(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        number, missing = 0, self._sizes[0]
+        for chunk in chunks:
+            rest = memoryview(chunk)
+            while len(rest) > missing and number + 1 < len(self._sizes):
+                self._hashes[number].update(rest[:missing])
+                rest = rest[missing:]
+                number, missing = number + 1, self._sizes[number + 1]
+            self._hashes[number].update(rest)
+            missing -= len(rest)
+            yield chunk
+
+    def hashes(self) -> list[str]:
+        return [stretch.hexdigest() for stretch in self._hashes]
 
 
 class _Places:

@@ -14,6 +14,7 @@ from pinnace.cli.backup_delete import delete
 from pinnace.cli.backup_job import job
 from pinnace.cli.backup_plan import plan
 from pinnace.cli.backup_run import run
+from pinnace.cli.backup_shard import shard
 from pinnace.cli.backup_watch import watch
 from pinnace.cli.help import GroupedCommand
 from pinnace.cli.options import OUTPUT, Format, Name, StoreUrl, configure
@@ -32,6 +33,7 @@ app.command(cls=GroupedCommand)(watch)
 app.command(cls=GroupedCommand)(delete)
 app.command(cls=GroupedCommand)(plan)
 app.command(cls=GroupedCommand, hidden=True)(job)
+app.command(cls=GroupedCommand, hidden=True)(shard)
 
 
 def open_backup(url: str, name: str, *, for_writing: bool = False) -> "BackupStore":

@@ -45,7 +45,11 @@ from pinnace.cli.output import Output, print_rows, show
 from pinnace.hooks.allowed import AllowedHooks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pinnace.backup.run import Outcome
+    from pinnace.backup.shards import Sharding
+    from pinnace.settings import Settings
 
 __all__ = ["run"]
 
@@ -92,6 +96,16 @@ def run(
             "or none. One that may not be run is an error.",
         ),
     ] = AllowedHooks.ANNOTATIONS,
+    shards: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=32,
+            rich_help_panel=CLUSTER,
+            help="Processes that list and compress side by side, for clusters of millions of items; the archive is "
+            "the same whatever their number.",
+        ),
+    ] = 1,
     compression: Annotated[
         Literal["fast", "default", "small"],
         typer.Option(rich_help_panel=OUTPUT, help="fast: the list sets the pace; small: the smallest archive."),
@@ -131,6 +145,9 @@ def run(
                 log_level=settings.stored_log_level,
                 hooks=hooks,
                 no_snapshots_because=no_snapshots_because,
+                sharding=_sharding(
+                    shards, settings=settings, backup_name=backup.name, kubeconfig=kubeconfig, context=context
+                ),
             ),
             observer=display,
         )
@@ -139,6 +156,25 @@ def run(
         _show_results(outcome)
     if outcome.results.error_count:
         raise typer.Exit(4)
+
+
+def _sharding(
+    count: int, *, settings: "Settings", backup_name: str, kubeconfig: "Path | None", context: str | None
+) -> "Sharding | None":
+    """Say how a shard's process is started: with what this one was told of store, cluster and log."""
+    from pinnace.backup.shards import Sharding
+
+    if count == 1:
+        return None
+    told = {
+        "--store": settings.store,
+        "--kubeconfig": str(kubeconfig) if kubeconfig else None,
+        "--context": context,
+        "--log-level": settings.log_level,
+        "--log-format": settings.log_format,
+    }
+    flags = [part for flag, value in told.items() if value for part in (flag, value)]
+    return Sharding(count, (sys.executable, "-m", "pinnace.cli.main", "backup", "shard", backup_name, *flags))
 
 
 def _show_outcome(outcome: "Outcome", *, output: Output, seconds: float, location: str) -> None:

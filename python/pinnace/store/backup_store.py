@@ -14,7 +14,7 @@ from pinnace.errors import (
     ObjectNotFoundError,
     StoreError,
 )
-from pinnace.store.object_store import ObjectStore, ObjectWriter
+from pinnace.store.object_store import ObjectStore, ObjectWriter, StretchPlace, StretchWriter
 from pinnace.velero.object_store_layout import BackupKeys
 
 __all__ = ["BackupStore", "Leftovers", "backup_names"]
@@ -103,6 +103,29 @@ class BackupStore:
             return self._store.open_writer(key, create_only=True)
         # An index is a tenth of its archive, and a resource list less: two parts are as fast as they come.
         return self._store.open_writer(key, budget_bytes=_SIDE_BUDGET_BYTES)
+
+    def open_stretch(self, place: StretchPlace) -> StretchWriter:
+        """Begin a stretch of the archive."""
+        return self._store.open_stretch(self.keys.archive, place)
+
+    def shard_key(self, key: str, *, number: int) -> str:
+        """Name the part of an index or log that a shard writes, and the run takes away again."""
+        return f"{key}.shard-{number}"
+
+    def unfinished_chunks(self, key: str) -> Iterator[bytes]:
+        """Read an object of a backup that is being made."""
+        return self._store.chunks(key)
+
+    def remove_unfinished(self, key: str) -> None:
+        """Remove an object of a backup that is being made."""
+        self._store.delete(key)
+
+    def abort_shard_uploads(self, *, number: int) -> None:
+        """Abort what a shard that died was writing, but not the archive, of which it wrote a stretch only."""
+        keys = {self.shard_key(key, number=number) for key in (self.keys.index, self.keys.log)}
+        for upload in list(self._store.uploads(self.keys.prefix)):
+            if upload.key in keys:
+                self._store.abort_upload(upload)
 
     def put(self, key: str, body: bytes) -> None:
         """Store a small object."""

@@ -6,17 +6,20 @@ Backups hold Secrets: new folders are 0700 and files 0600, whatever the umask sa
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pinnace.errors import ConditionUnsupportedError, ObjectExistsError, ObjectNotFoundError, StoreError
 from pinnace.store.object_store import (
     WRITER_BUDGET_BYTES,
     ObjectInfo,
     ObjectWriter,
+    StretchPlace,
+    StretchWriter,
     Upload,
     check_directory_prefix,
     check_key,
@@ -26,6 +29,7 @@ from pinnace.store.object_store import (
 __all__ = ["FilesystemStore"]
 
 _SUFFIX = ".upload"
+_COPY_BYTES = 1 << 20
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
 
@@ -66,6 +70,10 @@ class FilesystemStore:
         """Begin an object in a hidden file beside its place; nothing of it is held in memory."""
         del budget_bytes
         return _FileWriter(self, key, self._path(key), create_only=create_only, is_strict=False)
+
+    def open_stretch(self, key: str, place: StretchPlace) -> StretchWriter:
+        """Begin a hidden file, which the object's own writer appends."""
+        return _FileStretch(self, key, self._path(key), number=place.number)
 
     def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Read a range."""
@@ -265,15 +273,73 @@ class _FileWriter(ObjectWriter):
             raise
         self._hidden.unlink()
 
+    def share(self, *, stretch_count: int) -> str:
+        del stretch_count
+        return ""
+
+    def append(self, stretch: Mapping[str, Any]) -> None:
+        self._check_open()
+        hidden = _stretch_file(self._path, number=stretch["number"])
+        with self._store.explained(f"write {self._key}"):
+            with hidden.open("rb") as source:
+                shutil.copyfileobj(source, self._file, _COPY_BYTES)
+                appended_bytes = source.tell()
+            hidden.unlink()
+        if appended_bytes != stretch["bytes"]:
+            reason = f"stretch {stretch['number']} has {appended_bytes:,} bytes, not {stretch['bytes']:,}"
+            raise StoreError(location=self._store.location, action=f"write {self._key}", reason=reason)
+        self.bytes_written += appended_bytes
+
     def abort(self) -> None:
         if self._ended:
             return
         self._ended = True
-        # Closing writes what is buffered, which fails again on a full disk; the file must go all the same.
-        with suppress(OSError):
+        _abort(self._store, self._key, self._file, self._hidden)
+
+
+class _FileStretch(StretchWriter):
+    """A hidden file of a name that its number gives, so that who writes it again writes over it."""
+
+    def __init__(self, store: FilesystemStore, key: str, path: Path, *, number: int) -> None:
+        super().__init__()
+        self._store = store
+        self._key = key
+        self._number = number
+        self._hidden = _stretch_file(path, number=number)
+        with store.explained(f"write {key}"):
+            store.make_folder(path.parent)
+            self._file = os.fdopen(os.open(self._hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _FILE_MODE), "wb")
+
+    def write(self, chunk: bytes) -> None:
+        self._check_open()
+        with self._store.explained(f"write {self._key}"):
+            self._file.write(chunk)
+        self.bytes_written += len(chunk)
+
+    def finish(self) -> dict[str, Any]:
+        self._check_open()
+        with self._store.explained(f"write {self._key}"):
             self._file.close()
-        with self._store.explained(f"abort {self._key}"):
-            self._hidden.unlink(missing_ok=True)
+        self._ended = True
+        return {"number": self._number, "bytes": self.bytes_written}
+
+    def abort(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        _abort(self._store, self._key, self._file, self._hidden)
+
+
+def _stretch_file(path: Path, *, number: int) -> Path:
+    return path.parent / f".{path.name}.stretch-{number}{_SUFFIX}"
+
+
+def _abort(store: FilesystemStore, key: str, file: BinaryIO, hidden: Path) -> None:
+    # Closing writes what is buffered, which fails again on a full disk; the file must go all the same.
+    with suppress(OSError):
+        file.close()
+    with store.explained(f"abort {key}"):
+        hidden.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

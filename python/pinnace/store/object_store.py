@@ -6,11 +6,11 @@ clients would unzip in transit and fail at their own gunzip.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from pinnace import errors
 from pinnace.velero import object_store_layout
@@ -20,7 +20,10 @@ __all__ = [
     "ObjectInfo",
     "ObjectStore",
     "ObjectWriter",
+    "StretchPlace",
+    "StretchWriter",
     "Upload",
+    "Writer",
     "check_directory_prefix",
     "check_key",
     "is_key",
@@ -52,8 +55,20 @@ class Upload:
     started: datetime
 
 
-class ObjectWriter(ABC):
-    """One object being written; it appears whole at `commit()`, and leaving the `with` block without it aborts."""
+@dataclass(frozen=True)
+class StretchPlace:
+    """Which stretch of a large object another process writes: `number` from 1, of `stretch_count` with the beginning.
+
+    `upload_id` is what the object's own writer gave (`ObjectWriter.share`).
+    """
+
+    upload_id: str
+    number: int
+    stretch_count: int
+
+
+class Writer(ABC):
+    """Takes a stream of bytes; leaving the `with` block aborts what was not ended."""
 
     def __init__(self) -> None:
         self.bytes_written = 0
@@ -64,12 +79,8 @@ class ObjectWriter(ABC):
         """Take the next bytes, of any number; blocks while the store is slower than the writer."""
 
     @abstractmethod
-    def commit(self) -> None:
-        """Make the object visible; after it the writer takes nothing more."""
-
-    @abstractmethod
     def abort(self) -> None:
-        """Remove what was stored so far; does nothing after `commit()` or a former abort."""
+        """Remove what was stored so far; does nothing once it was ended or aborted."""
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +98,30 @@ class ObjectWriter(ABC):
     def _check_open(self) -> None:
         if self._ended:
             raise ValueError("this writer was committed or aborted")
+
+
+class ObjectWriter(Writer):
+    """One object being written, which appears whole at `commit()`."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Make the object visible; after it the writer takes nothing more."""
+
+    @abstractmethod
+    def share(self, *, stretch_count: int) -> str:
+        """Before the first byte: let other processes write stretches of it; gives the id by which they find it."""
+
+    @abstractmethod
+    def append(self, stretch: Mapping[str, Any]) -> None:
+        """Go on with the next stretch, as its writer's `finish()` gave it."""
+
+
+class StretchWriter(Writer):
+    """A stretch of an object that another process writes and commits."""
+
+    @abstractmethod
+    def finish(self) -> dict[str, Any]:
+        """Store the rest; gives what `ObjectWriter.append` wants, which can be written as JSON."""
 
 
 class ObjectStore(Protocol):
@@ -111,6 +146,9 @@ class ObjectStore(Protocol):
         With `create_only` its `commit()` replaces no object: ObjectExistsError. A store that can't promise it does
         what it can, since the bytes are gone by then.
         """
+
+    def open_stretch(self, key: str, place: StretchPlace) -> StretchWriter:
+        """Begin a stretch of a large object; one that was begun before, and given up, is replaced."""
 
     def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Read a range; past the end there is nothing, as in a file. ObjectNotFoundError."""

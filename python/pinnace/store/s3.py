@@ -16,11 +16,13 @@ from pinnace.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from pinnace.store.multipart import MultipartWriter
+from pinnace.store.multipart import MultipartStretch, MultipartWriter
 from pinnace.store.object_store import (
     WRITER_BUDGET_BYTES,
     ObjectInfo,
     ObjectWriter,
+    StretchPlace,
+    StretchWriter,
     Upload,
     check_directory_prefix,
     check_key,
@@ -113,6 +115,11 @@ class S3Store:
         """Begin an object; it becomes a multipart upload when it passes one part."""
         check_key(key)
         return MultipartWriter(self, key, budget_bytes=budget_bytes, create_only=create_only)
+
+    def open_stretch(self, key: str, place: StretchPlace) -> StretchWriter:
+        """Begin a range of parts of an upload that another process has begun."""
+        check_key(key)
+        return MultipartStretch(self, key, place)
 
     def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Read a range."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 __all__ = ["Entry", "Results"]
@@ -89,6 +89,22 @@ class Results:
             key: _by_place([entry for entry in self.entries() if entry.severity == severity])
             for key, severity in (("errors", "error"), ("warnings", "warning"))
         }
+
+    def to_shared(self) -> dict[str, Any]:
+        """Give all of it as JSON may have it, for the process that puts several together; fields of log lines aside."""
+        dropped = [[*group, count] for group, count in self._dropped.items()]
+        return {"kept": [{**asdict(entry), "fields": {}} for entry in self._kept], "dropped": dropped}
+
+    def absorb(self, shared: Mapping[str, Any]) -> None:
+        """Add what `to_shared` gave; `on_entry` is not told, since it was told there."""
+        on_entry, self._on_entry = self._on_entry, None
+        for document in shared["kept"]:
+            self._add(Entry(**document))
+        for *group, count in shared["dropped"]:
+            severity, message, namespace, resource = group
+            self._counts[severity] += count
+            self._dropped[(severity, message, namespace, resource)] += count
+        self._on_entry = on_entry
 
     def _add(self, entry: Entry) -> None:
         group = (entry.severity, entry.message, entry.namespace, entry.resource)

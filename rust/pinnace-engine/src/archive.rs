@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::adoption::{Adoption, Stretch};
 use crate::deflate::Level;
 use crate::draft::Draft;
 use crate::error::EngineError;
@@ -29,8 +30,10 @@ const MAX_KINDS: usize = 1 << 16;
 pub struct Digest {
     /// Of the compressed archive.
     pub archive_bytes: u64,
-    /// Of the compressed archive, in hex.
+    /// Of the compressed archive, in hex; empty where it has stretches.
     pub archive_sha256: String,
+    /// The parts of the archive in order, where others made some of them ([`Archive::adopt`]).
+    pub stretches: Vec<Stretch>,
     /// Uncompressed.
     pub tar_bytes: u64,
     /// Items, each counted once.
@@ -51,12 +54,15 @@ pub struct Archive {
     draft: Draft,
     reader: ItemReader,
     seen: SeenItems,
-    index: Index,
-    resource_list: ResourceList,
+    pub(crate) index: Index,
+    pub(crate) resource_list: ResourceList,
     hash: Sha256,
     ready: Vec<u8>,
     /// What is known so far; hashes come at the end.
-    digest: Digest,
+    pub(crate) digest: Digest,
+    /// The stretch that is being adopted.
+    pub(crate) adoption: Option<Adoption>,
+    is_stretch: bool,
 }
 
 impl Archive {
@@ -80,15 +86,35 @@ impl Archive {
             resource_list: ResourceList::new(level),
             hash: Sha256::new(),
             ready: Vec::new(),
+            adoption: None,
+            is_stretch: false,
             digest: Digest {
                 archive_bytes: 0,
                 archive_sha256: String::new(),
+                stretches: Vec::new(),
                 tar_bytes: 0,
                 item_count: 0,
                 index_sha256: String::new(),
                 member_count: 0,
             },
         })
+    }
+
+    /// A stretch of an archive, which another one adopts: without `metadata/version` before it and the tar's end after it.
+    ///
+    /// # Errors
+    /// As [`Archive::new`].
+    pub fn stretch(level: Level, mtime_seconds: u64, threads: usize) -> Result<Self, EngineError> {
+        let archive = Self::new(level, mtime_seconds, threads)?;
+        Ok(Self { draft: Draft::default(), is_stretch: true, ..archive })
+    }
+
+    /// What follows begins a new member, if anything came before: a stretch may begin here.
+    ///
+    /// # Errors
+    /// Where compressing failed.
+    pub fn cut(&mut self) -> Result<(), EngineError> {
+        if self.draft.is_empty() { Ok(()) } else { self.end_member() }
     }
 
     /// The items that follow belong to `folder`.
@@ -169,28 +195,50 @@ impl Archive {
     /// # Errors
     /// Where compressing failed.
     pub fn finish(&mut self) -> Result<Digest, EngineError> {
-        self.draft.is_last = true;
-        self.end_member()?;
+        if self.is_stretch {
+            self.cut()?;
+        } else {
+            self.draft.is_last = true;
+            self.end_member()?;
+        }
         self.collect_all()?;
         let lines = self.index.take_lines(Vec::new());
         self.members.push(Unpacked::Lines(lines))?;
         self.collect_all()?;
         self.resource_list.finish()?;
         self.digest.index_sha256 = self.index.finish();
-        self.digest.archive_sha256 = hex(&self.hash.finalize_reset());
+        if self.digest.stretches.is_empty() {
+            self.digest.archive_sha256 = hex(&self.hash.finalize_reset());
+        } else {
+            self.end_own_stretch();
+        }
         Ok(self.digest.clone())
+    }
+
+    /// Note what this archive made since the last stretch that it adopted.
+    pub(crate) fn end_own_stretch(&mut self) {
+        let adopted_bytes = self.digest.stretches.iter().map(|stretch| stretch.bytes).sum::<u64>();
+        let bytes = self.digest.archive_bytes - adopted_bytes;
+        let sha256 = hex(&self.hash.finalize_reset());
+        if bytes > 0 {
+            self.digest.stretches.push(Stretch { bytes, sha256 });
+        }
     }
 
     fn end_member(&mut self) -> Result<(), EngineError> {
         let next = Draft::gathering_in(self.members.buffer());
         self.members.push(Unpacked::Draft(std::mem::replace(&mut self.draft, next)))?;
+        self.collect_ready()
+    }
+
+    pub(crate) fn collect_ready(&mut self) -> Result<(), EngineError> {
         while let Some(packed) = self.members.next_ready()? {
             self.collect(packed)?;
         }
         Ok(())
     }
 
-    fn collect_all(&mut self) -> Result<(), EngineError> {
+    pub(crate) fn collect_all(&mut self) -> Result<(), EngineError> {
         while let Some(packed) = self.members.wait_next()? {
             self.collect(packed)?;
         }
@@ -214,6 +262,11 @@ impl Archive {
         self.digest.archive_bytes += member.gzip.len() as u64;
         self.digest.tar_bytes += member.tar_bytes as u64;
         self.digest.member_count += 1;
+        self.pack_index_lines()
+    }
+
+    /// Make a member of the index once it is large enough; asked after each member of the archive.
+    pub(crate) fn pack_index_lines(&mut self) -> Result<(), EngineError> {
         if self.index.is_full() {
             let lines = self.index.take_lines(self.members.buffer());
             self.members.push(Unpacked::Lines(lines))?;

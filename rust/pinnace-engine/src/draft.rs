@@ -61,6 +61,12 @@ impl Draft {
         Self { json, ..Self::default() }
     }
 
+    /// Whether it would be laid out as nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty() && !self.is_first && !self.is_last
+    }
+
     /// Tar bytes of the items so far, each PAX record aside (a long or non-ASCII path has one, of two blocks).
     #[must_use]
     pub fn tar_bytes(&self) -> usize {

@@ -69,6 +69,15 @@ impl Index {
         }
     }
 
+    /// Add a line that another index has: what is before its member's offset, that offset here, and what is after it.
+    pub fn add_line(&mut self, before: &[u8], offset: u64, after: &[u8]) {
+        self.plain.extend_from_slice(before);
+        // Writing into a vector can't fail.
+        let _ = write!(self.plain, "{offset}");
+        self.plain.extend_from_slice(after);
+        self.plain.push(b'\n');
+    }
+
     /// Whether the lines gathered are enough for a member.
     #[must_use]
     pub fn is_full(&self) -> bool {

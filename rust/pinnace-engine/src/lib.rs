@@ -1,5 +1,6 @@
 //! List responses in, archive bytes out: the pure engine below the Python binding.
 
+pub mod adoption;
 pub mod archive;
 pub mod deflate;
 pub mod draft;

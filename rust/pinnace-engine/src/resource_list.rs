@@ -72,7 +72,7 @@ impl Names {
 }
 
 /// Raw bytes between the quotes of `"a","b"`; a quote inside is escaped.
-fn strings(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn strings(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = list;
     std::iter::from_fn(move || {
         let body = rest.get(1..)?;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
+use pinnace_engine::adoption::Stretch;
 use pinnace_engine::archive::{self as engine, Folder};
 use pinnace_engine::deflate::Level;
 use pinnace_engine::error::EngineError;
@@ -51,13 +52,13 @@ pub struct Archive {
 #[pymethods]
 impl Archive {
     #[new]
-    #[pyo3(signature = (*, level, mtime_seconds, threads = 2))]
-    fn new(level: &str, mtime_seconds: u64, threads: usize) -> PyResult<Self> {
+    #[pyo3(signature = (*, level, mtime_seconds, threads = 2, is_stretch = false))]
+    fn new(level: &str, mtime_seconds: u64, threads: usize, is_stretch: bool) -> PyResult<Self> {
         let unknown = || EngineError::archive(format!("level {level:?} is none of fast, default, small"));
         let made = Level::named(level).ok_or_else(unknown);
-        let archive = made
-            .and_then(|level| engine::Archive::new(level, mtime_seconds, threads))
-            .map_err(|error| to_python(error, ""))?;
+        let make = if is_stretch { engine::Archive::stretch } else { engine::Archive::new };
+        let archive =
+            made.and_then(|level| make(level, mtime_seconds, threads)).map_err(|error| to_python(error, ""))?;
         let shared = Shared { archive, page_is_open: false, finished: false };
         Ok(Self { shared: Arc::new(Mutex::new(shared)) })
     }
@@ -149,6 +150,30 @@ impl Archive {
         added.map_err(|error| to_python(error, &format!("one item of {group_resource}")))
     }
 
+    /// What follows begins a new gzip member, if anything came before; EngineError while a page is open.
+    fn cut(&self, py: Python<'_>) -> PyResult<()> {
+        self.idle(py, engine::Archive::cut)
+    }
+
+    /// Take the next bytes of the gunzipped index of a stretch, which begins where this archive is now.
+    fn adopt_index(&self, py: Python<'_>, lines: &[u8]) -> PyResult<()> {
+        self.idle(py, |archive| archive.adopt_index(lines))
+    }
+
+    /// End the stretch whose index was taken, if it had any: its bytes are the archive's next ones.
+    #[pyo3(signature = (*, archive_bytes, archive_sha256, tar_bytes, member_count))]
+    fn adopt(
+        &self,
+        py: Python<'_>,
+        archive_bytes: u64,
+        archive_sha256: String,
+        tar_bytes: u64,
+        member_count: u64,
+    ) -> PyResult<()> {
+        let stretch = Stretch { bytes: archive_bytes, sha256: archive_sha256 };
+        self.idle(py, |archive| archive.adopt(stretch, tar_bytes, member_count))
+    }
+
     /// Compressed bytes that are ready, whole gzip members, in order; empty if there are none.
     fn take_archive<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         self.take(py, engine::Archive::take_archive)
@@ -177,6 +202,20 @@ impl Archive {
 }
 
 impl Archive {
+    /// Do something with the archive, which must not be finished or have a page open.
+    fn idle(
+        &self,
+        py: Python<'_>,
+        act: impl FnOnce(&mut engine::Archive) -> Result<(), EngineError> + Send,
+    ) -> PyResult<()> {
+        let done = py.detach(|| {
+            let mut shared = lock(&self.shared)?;
+            shared.expect_idle()?;
+            act(&mut shared.archive)
+        });
+        done.map_err(|error| to_python(error, ""))
+    }
+
     /// The locking is left to the detached part: the holder may be compressing.
     fn take<'py>(
         &self,
@@ -193,6 +232,7 @@ impl Archive {
 pub struct Digest {
     archive_bytes: u64,
     archive_sha256: String,
+    stretches: Vec<(u64, String)>,
     tar_bytes: u64,
     item_count: u64,
     index_sha256: String,
@@ -201,8 +241,14 @@ pub struct Digest {
 
 impl From<engine::Digest> for Digest {
     fn from(digest: engine::Digest) -> Self {
-        let engine::Digest { archive_bytes, archive_sha256, tar_bytes, item_count, index_sha256, member_count } =
-            digest;
-        Self { archive_bytes, archive_sha256, tar_bytes, item_count, index_sha256, member_count }
+        Self {
+            archive_bytes: digest.archive_bytes,
+            archive_sha256: digest.archive_sha256,
+            stretches: digest.stretches.into_iter().map(|stretch| (stretch.bytes, stretch.sha256)).collect(),
+            tar_bytes: digest.tar_bytes,
+            item_count: digest.item_count,
+            index_sha256: digest.index_sha256,
+            member_count: digest.member_count,
+        }
     }
 }

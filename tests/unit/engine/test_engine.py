@@ -410,3 +410,38 @@ def test_items_of_a_list_are_read_without_an_archive() -> None:
     assert b'"n":1.0}' in items[0].json
     with pytest.raises(MalformedPageError, match="GET /x: byte 0"):
         read_items(b"[]", request="GET /x", api_version="v1", kind="Node")
+
+
+def test_nothing_is_cut_or_adopted_within_a_page_or_after_the_end() -> None:
+    written = Written()
+    page = written.archive.page(request="GET /test", group_resource="pods", api_version="v1", kind="Pod")
+    archive = written.archive
+    acts = (
+        archive.cut,
+        lambda: archive.adopt_index(b""),
+        lambda: archive.adopt(archive_bytes=0, archive_sha256="", tar_bytes=0, member_count=0),
+    )
+    for act in acts:
+        with pytest.raises(EngineError, match="a page is open"):
+            act()
+    page.abandon()
+    written.finish()
+    with pytest.raises(EngineError, match="the archive is finished"):
+        written.archive.cut()
+
+
+def test_a_stretch_is_members_without_beginning_and_end_of_a_tar() -> None:
+    body = json.dumps({"items": [{"metadata": {"name": "a", "namespace": "n"}}]}).encode()
+    names: dict[str, Any] = {"group_resource": "pods", "api_version": "v1", "kind": "Pod"}
+    stretch, whole = Written(), Written()
+    stretch.archive = Archive(level="default", mtime_seconds=MTIME_SECONDS, is_stretch=True)
+    for written in (stretch, whole):
+        written.archive.cut()
+        written.page(body, **names)
+    digest, own = stretch.finish(), whole.finish()
+    plain = gzip.decompress(stretch.bytes)
+    assert (len(plain), digest.tar_bytes) == (4 * 512, 4 * 512), "two entries of a header and a block each"
+    assert gzip.decompress(whole.bytes) == gzip.decompress(whole.bytes)[:1024] + plain + bytes(1024)
+    assert (own.stretches, digest.stretches) == ([], [])
+    with pytest.raises(EngineError, match=r"not a line of an index: \{\}"):
+        Written().archive.adopt_index(b"{}\n")

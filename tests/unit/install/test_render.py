@@ -81,8 +81,8 @@ def test_without_csi_snapshots_there_is_no_account_that_may_make_one_and_an_earl
         ("ServiceAccount", "other", "pinnace-backup-snapshots"),
         ("ServiceAccount", "other", "pinnace-backup-hooks-snapshots"),
         ("ClusterRoleBinding", "", "pinnace-backup-snapshots-other"),
-        ("ClusterRoleBinding", "", "pinnace-dispatcher-snapshots-other"),
         ("RoleBinding", "other", "pinnace-backup-snapshots"),
+        ("ClusterRoleBinding", "", "pinnace-dispatcher-snapshots-other"),
     ]
 
 

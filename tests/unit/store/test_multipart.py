@@ -7,7 +7,8 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import EndpointConnectionError
 
 from pinnace.errors import ObjectNotFoundError, StoreError, StoreUnavailableError
-from pinnace.store import multipart
+from pinnace.store import multipart, part_sizes
+from pinnace.store.object_store import StretchPlace
 from unit.store.captured_requests import Answer, bucket_that_answers, error
 
 _MIB = 1 << 20
@@ -118,4 +119,37 @@ def test_an_abort_does_not_wait_for_a_bucket_that_is_away() -> None:
     writer.write(bytes(8 * _MIB))
     with pytest.raises(StoreUnavailableError, match="s3:AbortMultipartUpload"):
         writer.abort()
+    assert captured.lines[-1] == "DELETE k?uploadId=u1"
+
+
+def test_a_stretch_that_needs_more_parts_than_it_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part_sizes, "MOST_PARTS", 100 + 2 * 3)
+    store, captured = bucket_that_answers()
+
+    def write() -> None:
+        with store.open_stretch("k", StretchPlace("u1", 1, 2)) as writer:
+            writer.write(bytes(40 * _MIB))
+
+    with pytest.raises(StoreError) as refused:
+        write()
+    assert str(refused.value) == ("bucket b: s3:PutObject k: one of 2 shards needs more than 2 parts; use fewer shards")
+    assert captured.lines == [
+        "PUT k.stretch-1-first",
+        "PUT k?uploadId=u1&partNumber=5",
+        "PUT k?uploadId=u1&partNumber=6",
+    ]
+
+
+def test_the_beginning_of_a_shared_object_keeps_to_its_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part_sizes, "MOST_PARTS", 100 + 2 * 3)
+    store, captured = bucket_that_answers()
+
+    def write() -> None:
+        with store.open_writer("k") as writer:
+            writer.share(stretch_count=2)
+            writer.write(bytes(40 * _MIB))
+
+    with pytest.raises(StoreError, match="one of 2 shards needs more than 2 parts; use fewer shards"):
+        write()
+    assert [line for line in captured.lines if "partNumber=4" in line] == []
     assert captured.lines[-1] == "DELETE k?uploadId=u1"
