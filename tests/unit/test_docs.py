@@ -24,7 +24,7 @@ def test_there_are_tables_of_items_hooks_and_volumes() -> None:
     assert len(list(rows())) > 80
 
 
-@pytest.mark.parametrize(("fact", "tests", "status"), rows(), ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("fact", "tests", "status"), list(rows()), ids=lambda value: str(value)[:40])
 def test_each_rule_of_velero_names_tests_that_exist_or_says_why_there_is_none(
     fact: str, tests: list[str], status: str
 ) -> None:
