@@ -133,11 +133,9 @@ def test_a_stretch_that_needs_more_parts_than_it_has_is_refused(monkeypatch: pyt
     with pytest.raises(StoreError) as refused:
         write()
     assert str(refused.value) == ("bucket b: s3:PutObject k: one of 2 shards needs more than 2 parts; use fewer shards")
-    assert captured.lines == [
-        "PUT k.stretch-1-first",
-        "PUT k?uploadId=u1&partNumber=5",
-        "PUT k?uploadId=u1&partNumber=6",
-    ]
+    # Parts that had not left when it was refused do not leave any more; none has another stretch's number.
+    assert captured.lines[0] == "PUT k.stretch-1-first"
+    assert set(captured.lines[1:]) <= {"PUT k?uploadId=u1&partNumber=5", "PUT k?uploadId=u1&partNumber=6"}
 
 
 def test_the_beginning_of_a_shared_object_keeps_to_its_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
