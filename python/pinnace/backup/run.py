@@ -19,6 +19,7 @@ from pinnace.backup.prepare import Prepared, prepare
 from pinnace.backup.progress import Observer
 from pinnace.collect.collected_list import CollectedList
 from pinnace.collect.item_collector import ItemCollector
+from pinnace.collect.list_encoding import Encodings
 from pinnace.engine import Archive
 from pinnace.errors import AttemptLostError, BackupExistsError, ValidationFailedError
 from pinnace.hooks.allowed import AllowedHooks
@@ -42,6 +43,7 @@ _DEFAULT_TTL_SECONDS = 30 * 24 * 3600.0
 class RunOptions:
     """How to run; `client_page_size` None adapts pages, 0 is unpaged; `level` is the engine's compression.
 
+    `list_encoding` is json, or protobuf for built-in kinds where the server's version is known; the archive is the same.
     `log_level` is that of the log object: debug, info, warning or error; at debug it has a line for each item.
     `hooks` says which hooks may be run; others are errors.
     With `leaves_log` a run that fails leaves its log, which is then all that its user can read. Without
@@ -50,6 +52,7 @@ class RunOptions:
 
     consistency: str = "revision"
     client_page_size: int | None = None
+    list_encoding: str = "json"
     level: str = "default"
     threads: int = 2
     log_level: str = "info"
@@ -186,7 +189,11 @@ def _collect(
     log: VeleroLog,
 ) -> Iterator[CollectedList]:
     """Archive every list and what its items pull in; the Namespaces last, when it is known from which an item came."""
-    collector = ItemCollector(client, client_page_size=options.client_page_size)
+    collector = ItemCollector(
+        client,
+        client_page_size=options.client_page_size,
+        encodings=Encodings(options.list_encoding, server=client.minor_version),
+    )
     # Closed here, and not when the error that ended the run is forgotten: requests are on their way.
     with closing(collector.collect(held.paced(prepared.probes), sink=held.intake)) as lists:
         for collected in lists:
@@ -204,6 +211,8 @@ def _record(collected: CollectedList, *, results: Results, log: VeleroLog) -> No
     namespace = collected.request.namespace
     for warning in collected.warnings:
         results.add_warning(warning, namespace=namespace, resource=resource)
+    if collected.protobuf_error:
+        log.info("Listed as JSON, since protobuf could not be read", resource=resource, error=collected.protobuf_error)
     if collected.error:
         results.add_error("Error listing items", namespace=namespace, resource=resource, error=collected.error)
     log.info(
