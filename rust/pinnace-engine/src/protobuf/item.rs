@@ -223,7 +223,7 @@ impl<'a> Writer<'a, '_> {
             return Ok(());
         }
         match member.shape {
-            Shape::One | Shape::Pointer | Shape::Inline => self.value(member.codec, slot.range()),
+            Shape::One | Shape::Pointer | Shape::Inline | Shape::Fixed => self.value(member.codec, slot.range()),
             Shape::List => self.list(member.codec, slot),
             Shape::Map => self.map(member.codec, slot),
         }
@@ -461,11 +461,8 @@ impl<'a> Writer<'a, '_> {
         Ok(())
     }
 
+    /// Go reads an empty message of this kind as an empty list, and not as null.
     fn strings(&mut self, range: (usize, usize)) -> Result<(), PageError> {
-        if range.0 == range.1 {
-            self.out.extend_from_slice(b"null");
-            return Ok(());
-        }
         let mut wire = Wire::new(self.bytes, range.0, range.1);
         self.out.push(b'[');
         while !wire.is_done() {

@@ -3,7 +3,8 @@
 //! A table is text: `kind APIVERSION KIND MESSAGE` for what is listed, `message NAME` and its fields after it:
 //! `NUMBER NAME SHAPE OMISSION CODEC`. Shapes: `one` value (protobuf always has it), `pointer` (protobuf has it where it
 //! is not nil), `list`, `map` (with strings as keys), `inline` (its members are members of the outer object, so that it
-//! has no name). A codec is the name of a message or a word of [`Codec`].
+//! has no name), `fixed` (JSON has this text, protobuf has nothing: its number is 0). A codec is the name of a message or
+//! a word of [`Codec`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -37,6 +38,8 @@ pub(super) enum Shape {
     List,
     Map,
     Inline,
+    /// Always the same, which is written with its key.
+    Fixed,
 }
 
 /// What a single value is.
@@ -111,9 +114,7 @@ impl Message {
 
     /// The slot of the member called `name`.
     fn slot(&self, name: &str) -> Option<usize> {
-        let mut key = Vec::new();
-        text::encode(name, &mut key);
-        key.push(b':');
+        let key = key_of(name);
         self.members.iter().find(|member| member.key == key).and_then(|member| member.slot)
     }
 }
@@ -251,13 +252,13 @@ fn field_line<'a>(
     codec: &'a str,
 ) -> Result<FieldLine<'a>, TableError> {
     let wrong = |detail| TableError { line, detail };
-    let number = number.parse().ok().filter(|number| (1..=MAX_FIELD_NUMBER).contains(number));
     let shape = match shape {
         "one" => Shape::One,
         "pointer" => Shape::Pointer,
         "list" => Shape::List,
         "map" => Shape::Map,
         "inline" => Shape::Inline,
+        "fixed" => Shape::Fixed,
         _ => return Err(wrong("no such shape")),
     };
     let omits_empty = match omission {
@@ -265,6 +266,8 @@ fn field_line<'a>(
         "omitempty" => true,
         _ => return Err(wrong("no such omission")),
     };
+    let first = u32::from(shape != Shape::Fixed);
+    let number = number.parse().ok().filter(|number| (first..=MAX_FIELD_NUMBER * first).contains(number));
     Ok(FieldLine { line, number: number.ok_or(wrong("not a field's number"))?, name, shape, omits_empty, codec })
 }
 
@@ -306,6 +309,10 @@ impl Builder<'_> {
 
     fn field(&mut self, line: &FieldLine<'_>, message: &mut Message) -> Result<(), TableError> {
         let wrong = |detail| TableError { line: line.line, detail };
+        if line.shape == Shape::Fixed {
+            message.members.push(fixed(line.name, line.codec));
+            return Ok(());
+        }
         let codec = self.codec(line)?;
         let slot = message.slot_count;
         match (line.shape, codec) {
@@ -318,11 +325,8 @@ impl Builder<'_> {
             (Shape::Inline, _) => return Err(wrong("inline, but no message")),
             _ => {
                 message.slot_count += 1;
-                let mut key = Vec::new();
-                text::encode(line.name, &mut key);
-                key.push(b':');
                 let (shape, omits_empty) = (line.shape, line.omits_empty);
-                message.members.push(Member { key, slot: Some(slot), shape, codec, omits_empty });
+                message.members.push(Member { key: key_of(line.name), slot: Some(slot), shape, codec, omits_empty });
             }
         }
         let number = line.number as usize;
@@ -364,12 +368,7 @@ impl Builder<'_> {
         let mut message = self.table.messages[id].clone();
         let metadata = self.metadata(&message).ok_or(wrong("an item without metadata"))?;
         for (name, value) in TYPE_META.into_iter().zip([line.api_version, line.kind]) {
-            let mut key = Vec::new();
-            text::encode(name, &mut key);
-            key.push(b':');
-            text::encode(value, &mut key);
-            let (shape, codec) = (Shape::One, Codec::String);
-            message.members.push(Member { key, slot: None, shape, codec, omits_empty: false });
+            message.members.push(fixed(name, value));
         }
         message.members.sort_by(|left, right| name_of(&left.key).cmp(name_of(&right.key)));
         self.table.messages.push(message);
@@ -396,6 +395,21 @@ impl Builder<'_> {
             labels: inner.slot("labels")?,
         })
     }
+}
+
+/// A member that always has the text `value`.
+fn fixed(name: &str, value: &str) -> Member {
+    let mut key = key_of(name);
+    text::encode(value, &mut key);
+    Member { key, slot: None, shape: Shape::Fixed, codec: Codec::String, omits_empty: false }
+}
+
+/// A name as JSON has it before a value.
+fn key_of(name: &str) -> Vec<u8> {
+    let mut key = Vec::new();
+    text::encode(name, &mut key);
+    key.push(b':');
+    key
 }
 
 /// The name in a member's key, which is spelled plainly.
@@ -431,6 +445,7 @@ mod tests {
             ("what is this", (1, "not a line of a table")),
             ("version 1\n1 a one always string", (2, "a field of no message")),
             ("message A\n0 a one always string", (2, "not a field's number")),
+            ("message A\n1 a fixed always string", (2, "not a field's number")),
             ("message A\n1024 a one always string", (2, "not a field's number")),
             ("message A\n1 a two always string", (2, "no such shape")),
             ("message A\n1 a one never string", (2, "no such omission")),

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"pinnace.dev/k8s/cluster/kubernetes/protobuf/served"
@@ -31,12 +32,17 @@ var codecs = map[reflect.Type]string{
 	reflect.TypeFor[metav1.FieldsV1]():      "raw",
 }
 
+// typed are the fields whose values say what kind they are: the server's conversions set it (apis/apps/v1/conversion.go).
+var typed = map[string]schema.GroupVersionKind{
+	"v1.StatefulSetSpec.VolumeClaimTemplates": {Version: "v1", Kind: "PersistentVolumeClaim"},
+}
+
 func main() {
 	var major, minor int
 	if _, err := fmt.Sscanf(strings.Join(os.Args[1:], " "), "%d.%d", &major, &minor); err != nil {
 		fail("usage: table VERSION, as 1.35")
 	}
-	table := &table{messages: map[reflect.Type]*message{}, names: map[string]reflect.Type{}}
+	table := &table{messages: map[reflect.Type]*message{}, names: map[string]*message{}}
 	var kinds []string
 	for _, kind := range served.Kinds(major, minor) {
 		name := table.message(kind.Type)
@@ -52,6 +58,7 @@ func main() {
 }
 
 type message struct {
+	of     reflect.Type
 	name   string
 	fields []field
 }
@@ -62,7 +69,7 @@ type field struct {
 
 type table struct {
 	messages map[reflect.Type]*message
-	names    map[string]reflect.Type
+	names    map[string]*message
 }
 
 // message names the struct type, which is added to the table if it is not there yet.
@@ -71,11 +78,11 @@ func (t *table) message(of reflect.Type) string {
 		return known.name
 	}
 	refuseMarshaler(of)
-	made := &message{name: name(of)}
+	made := &message{of: of, name: name(of)}
 	if other := t.names[made.name]; other != nil {
-		fail("%s and %s are both called %s", of, other, made.name)
+		fail("%s and %s are both called %s", of, other.of, made.name)
 	}
-	t.messages[of], t.names[made.name] = made, of
+	t.messages[of], t.names[made.name] = made, made
 	for i := range of.NumField() {
 		if found, ok := t.field(of, of.Field(i)); ok {
 			made.fields = append(made.fields, found)
@@ -137,7 +144,7 @@ func (t *table) codec(where string, of reflect.Type) string {
 	}
 	switch of.Kind() {
 	case reflect.Struct:
-		return t.message(of)
+		return t.inner(where, of)
 	case reflect.Slice:
 		if isBytes(of) {
 			return plain(of, "bytes")
@@ -156,6 +163,25 @@ func (t *table) codec(where string, of reflect.Type) string {
 	}
 	fail("%s: no codec for %s", where, of)
 	return ""
+}
+
+// inner names a message that is part of another one. If it is a kind, it is known what it says of that.
+func (t *table) inner(where string, of reflect.Type) string {
+	plain := t.message(of)
+	if _, isKind := of.FieldByName("TypeMeta"); !isKind {
+		return plain
+	}
+	kind, known := typed[where]
+	if !known {
+		fail("%s: a kind within another one", where)
+	}
+	made := &message{of: of, name: plain + ".typed"}
+	for _, member := range [][2]string{{"apiVersion", kind.GroupVersion().String()}, {"kind", kind.Kind}} {
+		made.fields = append(made.fields, field{"0", member[0], "fixed", "always", member[1]})
+	}
+	made.fields = append(made.fields, t.messages[of].fields...)
+	t.names[made.name] = made
+	return made.name
 }
 
 func isBytes(of reflect.Type) bool {
@@ -193,7 +219,7 @@ func name(of reflect.Type) string {
 func (t *table) print() {
 	for _, name := range t.sorted() {
 		fmt.Printf("message %s\n", name)
-		for _, field := range t.messages[t.names[name]].fields {
+		for _, field := range t.names[name].fields {
 			fmt.Printf("%s %s %s %s %s\n", field.number, field.name, field.shape, field.omission, field.codec)
 		}
 	}
@@ -211,7 +237,7 @@ func (t *table) sorted() []string {
 // tellUndecidable names, for people, the lists and maps of which protobuf does not tell whether they are null or empty.
 func (t *table) tellUndecidable() {
 	for _, name := range t.sorted() {
-		for _, field := range t.messages[t.names[name]].fields {
+		for _, field := range t.names[name].fields {
 			if (field.shape == "list" || field.shape == "map") && field.omission == "always" {
 				fmt.Fprintf(os.Stderr, "null or empty: %s %s\n", name, field.name)
 			}

@@ -12,7 +12,24 @@ import (
 )
 
 // filler sets fields to random values, often to those at the edges.
-type filler struct{ random *rand.Rand }
+type filler struct {
+	random *rand.Rand
+	manner manner
+	// bottom is the depth below which nothing is set, in the manner full.
+	bottom int
+}
+
+// manner is what a filler does about values that may not be there.
+type manner int
+
+const (
+	// some are set, the fewer the deeper they are.
+	some manner = iota
+	// full sets all of them down to the bottom, lists and maps to one element, and texts to more than nothing.
+	full
+	// zero sets all of them, and numbers, texts, times to zero.
+	zero
+)
 
 var texts = []string{
 	"", "a", "name", "app.kubernetes.io/name", "Zürich €", "<b>&</b>", "\u2028\u2029", "\"quoted\\\"", "tab\tline\n\r\b\f\x01\x7f",
@@ -41,9 +58,29 @@ func (f *filler) times() []time.Time {
 func pick[T any](f *filler, from []T) T { return from[f.random.IntN(len(from))] }
 
 // isSet tells whether to give a value to what may have none; the deeper, the rarer, so that objects stay small.
-func (f *filler) isSet(depth int) bool { return f.random.IntN(10) < 9-depth }
+func (f *filler) isSet(depth int) bool {
+	switch f.manner {
+	case full:
+		return depth <= f.bottom
+	case zero:
+		return true
+	}
+	return f.random.IntN(10) < 9-depth
+}
+
+// count is how many elements a list or map gets.
+func (f *filler) count(most int) int {
+	if f.manner != some {
+		return 1
+	}
+	return f.random.IntN(most + 1)
+}
 
 func (f *filler) fill(value reflect.Value, depth int) {
+	isPlain := value.Kind() != reflect.Pointer && value.Kind() != reflect.Map && value.Kind() != reflect.Slice
+	if f.manner == zero && isPlain && value.Kind() != reflect.Struct {
+		return
+	}
 	if f.special(value) {
 		return
 	}
@@ -64,6 +101,10 @@ func (f *filler) fill(value reflect.Value, depth int) {
 	case reflect.Map:
 		f.fillMap(value, depth)
 	case reflect.String:
+		if f.manner == full {
+			value.SetString(pick(f, texts[1:]))
+			return
+		}
 		value.SetString(pick(f, texts))
 	case reflect.Bool:
 		value.SetBool(f.random.IntN(2) == 0)
@@ -77,6 +118,9 @@ func (f *filler) fill(value reflect.Value, depth int) {
 }
 
 func (f *filler) slice(value reflect.Value, depth int) {
+	if value.Type().Elem().Kind() == reflect.Uint8 && f.manner == zero {
+		return
+	}
 	if value.Type().Elem().Kind() == reflect.Uint8 {
 		value.SetBytes(pick(f, [][]byte{nil, {}, {0}, []byte("plain"), {0xff, 0xfe}, {0xfb, 0xff, 0xbf, 1}}))
 		return
@@ -84,7 +128,7 @@ func (f *filler) slice(value reflect.Value, depth int) {
 	if !f.isSet(depth) {
 		return
 	}
-	count := f.random.IntN(3)
+	count := f.count(2)
 	value.Set(reflect.MakeSlice(value.Type(), count, count))
 	for i := range count {
 		f.fill(value.Index(i), depth+1)
@@ -96,7 +140,7 @@ func (f *filler) fillMap(value reflect.Value, depth int) {
 		return
 	}
 	value.Set(reflect.MakeMap(value.Type()))
-	for range f.random.IntN(4) {
+	for range f.count(3) {
 		key, element := reflect.New(value.Type().Key()).Elem(), reflect.New(value.Type().Elem()).Elem()
 		f.fill(key, depth+1)
 		f.fill(element, depth+1)
@@ -106,17 +150,22 @@ func (f *filler) fillMap(value reflect.Value, depth int) {
 
 // special fills types whose JSON is not that of their fields.
 func (f *filler) special(value reflect.Value) bool {
+	isZero := f.manner == zero
 	switch set := value.Addr().Interface().(type) {
 	case *metav1.Time:
-		set.Time = pick(f, f.times())
+		if !isZero {
+			set.Time = pick(f, f.times())
+		}
 	case *metav1.MicroTime:
-		set.Time = pick(f, f.times())
+		if !isZero {
+			set.Time = pick(f, f.times())
+		}
 	case *resource.Quantity:
 		*set = resource.MustParse(pick(f, quantities))
 	case *intstr.IntOrString:
 		*set = pick(f, []intstr.IntOrString{intstr.FromInt32(0), intstr.FromInt32(-1), intstr.FromInt32(1<<31 - 1), intstr.FromString("50%"), intstr.FromString("")})
 	case *runtime.RawExtension:
-		if f.random.IntN(5) > 0 {
+		if !isZero && f.random.IntN(5) > 0 {
 			set.Raw = []byte(pick(f, raws))
 		}
 	case *metav1.FieldsV1:

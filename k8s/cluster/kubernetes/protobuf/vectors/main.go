@@ -25,13 +25,16 @@ import (
 	"pinnace.dev/k8s/cluster/kubernetes/protobuf/served"
 )
 
+// deepest is how deep fields are, counted in structs, lists and maps.
+const deepest = 14
+
 // attempts that a random object gets until the server's conversions take one.
 const attempts = 200
 
 func main() {
 	version := flag.String("version", "1.35", "of Kubernetes")
 	seed := flag.Uint64("seed", 1, "of the random objects")
-	items := flag.Int("items", 3, "random items of each kind; one with nothing set comes first")
+	items := flag.Int("items", 2, "random items of each kind, after those with nothing, with all and with some of it set")
 	flag.Parse()
 	var major, minor int
 	if _, err := fmt.Sscanf(*version, "%d.%d", &major, &minor); err != nil {
@@ -64,7 +67,15 @@ func encoded(kind served.Kind, items int, filler *filler) (pair, error) {
 	}))
 	slice := list.Elem().FieldByName("Items")
 	slice.Set(reflect.Append(slice, reflect.Zero(kind.Type)))
-	for range items {
+	for index := range deepest + 1 + items {
+		switch {
+		case index < deepest:
+			filler.manner, filler.bottom = full, index
+		case index == deepest:
+			filler.manner = zero
+		default:
+			filler.manner = some
+		}
 		item, err := acceptable(kind, filler)
 		if err != nil {
 			return pair{}, err
@@ -80,6 +91,10 @@ func acceptable(kind served.Kind, filler *filler) (item reflect.Value, err error
 		list := reflect.New(kind.ListType)
 		item = reflect.New(kind.Type).Elem()
 		filler.fill(item, 0)
+		for _, field := range []string{"Name", "Namespace"} {
+			// One that can't be part of a path is not archived.
+			item.FieldByName("ObjectMeta").FieldByName(field).SetString("path")
+		}
 		slice := list.Elem().FieldByName("Items")
 		slice.Set(reflect.Append(slice, item))
 		if _, err = asServed(list.Interface().(runtime.Object), kind.GroupVersion()); err == nil {
