@@ -30,11 +30,6 @@ _VERSION = "1.35"
 _CHANGING = ("leases.coordination.k8s.io", "events", "horizontalpodautoscalers.autoscaling", "backups.velero.io")
 """Written by the control plane between two runs."""
 
-_EMPTY = {
-    ("internal.apiserver.k8s.io/v1alpha1", "StorageVersion"),
-    ("policy/v1", "Eviction"),
-}
-"""Served with features that are off, or of which no list is."""
 
 
 def _signing_request() -> str:
@@ -87,7 +82,7 @@ def test_lists_of_every_built_in_kind_make_the_same_archive_in_both_encodings(cl
         assert content_type == "application/vnd.kubernetes.protobuf", resource
         expected, _ = _listed(client, resource, revision=newest, encoding=json)
         found = _archived(resource, body, encoding=protobuf)
-        if found != _archived(resource, expected, encoding=json):
+        if found.archive_sha256 != _archived(resource, expected, encoding=json).archive_sha256:
             differing.append(resource.group_resource)
         if found.item_count == 0:
             empty.add(resource.group_resource)
@@ -103,6 +98,7 @@ def test_a_backup_is_the_same_to_the_byte_with_and_without_protobuf(client: Clie
             name="same",
             spec=BackupSpec.from_document({"excludedResources": list(_CHANGING), "snapshotVolumes": False}, strict=True),
         )
+        (tmp_path / encoding).mkdir()
         store = BackupStore(FilesystemStore(tmp_path / encoding), "same")
         options = RunOptions(list_encoding=encoding)
         run(backup, client=client, store=store, options=options, clock=lambda: _NOW)
