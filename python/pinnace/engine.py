@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 
 try:
-    from pinnace._engine import Archive, Digest, HeldItem, Page, PageSummary, RefusedItem, build_info, protobuf_kinds, read_items
+    from pinnace._engine import (
+        Archive,
+        Digest,
+        HeldItem,
+        Page,
+        PageSummary,
+        RefusedItem,
+        build_info,
+        protobuf_kinds,
+        read_items,
+    )
 except ModuleNotFoundError as error:
     if error.name != "pinnace._engine":
         raise

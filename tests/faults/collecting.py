@@ -125,8 +125,6 @@ def collect(
     pauses: list[float] = []
     sink = Sink()
     with serving(answers, folder=folder) as (client, asked):
-        collector = ItemCollector(
-            client, client_page_size=client_page_size, sleep=pauses.append, encodings=encodings
-        )
+        collector = ItemCollector(client, client_page_size=client_page_size, sleep=pauses.append, encodings=encodings)
         (result,) = collector.collect([Probe(ListRequest(resource), 4, Revision("7"))], sink=sink)
     return Collected(result, sink.names(), asked, pauses, sink.namespaces)

@@ -1,10 +1,11 @@
 """Of a real apiserver, lists as protobuf and lists as JSON make the same archive: kind by kind, and as a whole."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -29,7 +30,6 @@ _MORE_KINDS = Path(__file__).parent / "more_kinds.yaml"
 _VERSION = "1.35"
 _CHANGING = ("leases.coordination.k8s.io", "events", "horizontalpodautoscalers.autoscaling", "backups.velero.io")
 """Written by the control plane between two runs."""
-
 
 
 def _signing_request() -> str:
@@ -92,22 +92,24 @@ def test_lists_of_every_built_in_kind_make_the_same_archive_in_both_encodings(cl
 
 
 def test_a_backup_is_the_same_to_the_byte_with_and_without_protobuf(client: Client, tmp_path: Path) -> None:
-    manifests = {}
+    manifests: dict[str, Mapping[str, Any]] = {}
     for encoding in ("json", "protobuf"):
         backup = Backup(
             name="same",
-            spec=BackupSpec.from_document({"excludedResources": list(_CHANGING), "snapshotVolumes": False}, strict=True),
+            spec=BackupSpec.from_document(
+                {"excludedResources": list(_CHANGING), "snapshotVolumes": False}, strict=True
+            ),
         )
         (tmp_path / encoding).mkdir()
         store = BackupStore(FilesystemStore(tmp_path / encoding), "same")
         options = RunOptions(list_encoding=encoding)
         run(backup, client=client, store=store, options=options, clock=lambda: _NOW)
-        manifests[encoding] = read_manifest(store)
-    archives = {encoding: manifest.document["archive"] for encoding, manifest in manifests.items()}
+        manifests[encoding] = _manifest(store)
+    archives = {encoding: manifest["archive"] for encoding, manifest in manifests.items()}
     assert archives["json"] == archives["protobuf"]
     used = {
         entry["groupResource"]: entry.get("encodings", ["json"])
-        for entry in manifests["protobuf"].document["lists"]
+        for entry in manifests["protobuf"]["lists"]
         if not entry.get("error")
     }
     as_json = {group_resource for group_resource, encodings in used.items() if encodings == ["json"]}
@@ -117,7 +119,7 @@ def test_a_backup_is_the_same_to_the_byte_with_and_without_protobuf(client: Clie
         if group_resource.endswith((".example.com", "customresourcedefinitions.apiextensions.k8s.io"))
         or group_resource == "apiservices.apiregistration.k8s.io"
     }
-    assert all("encodings" not in entry for entry in manifests["json"].document["lists"])
+    assert all("encodings" not in entry for entry in manifests["json"]["lists"])
 
 
 def test_a_server_of_another_version_is_listed_as_json(client: Client, tmp_path: Path) -> None:
@@ -126,9 +128,13 @@ def test_a_server_of_another_version_is_listed_as_json(client: Client, tmp_path:
     store = BackupStore(FilesystemStore(tmp_path), "older")
     backup = Backup(name="older", spec=BackupSpec.from_document({"includedResources": ["configmaps"]}, strict=True))
     run(backup, client=older, store=store, options=replace(RunOptions(), list_encoding="protobuf"))
+    assert all("encodings" not in entry for entry in _manifest(store)["lists"])
+
+
+def _manifest(store: BackupStore) -> Mapping[str, Any]:
     manifest = read_manifest(store)
     assert manifest is not None
-    assert all("encodings" not in entry for entry in manifest.document["lists"])
+    return manifest.document
 
 
 def connect_as(client: Client, *, git_version: str) -> Client:

@@ -43,7 +43,7 @@ _DEFAULT_TTL_SECONDS = 30 * 24 * 3600.0
 class RunOptions:
     """How to run; `client_page_size` None adapts pages, 0 is unpaged; `level` is the engine's compression.
 
-    `list_encoding` is json, or protobuf for built-in kinds where the server's version is known; the archive is the same.
+    `list_encoding` is json, or protobuf for built-in kinds of servers whose version is known; the archive is the same.
     `log_level` is that of the log object: debug, info, warning or error; at debug it has a line for each item.
     `hooks` says which hooks may be run; others are errors.
     With `leaves_log` a run that fails leaves its log, which is then all that its user can read. Without

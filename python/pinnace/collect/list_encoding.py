@@ -1,4 +1,4 @@
-"""In which encoding each kind is listed: as protobuf where the engine knows what the server's fields mean, else as JSON."""
+"""In which encoding each kind is listed: as protobuf where the engine knows the server's fields, else as JSON."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ PROTOBUF_CONTENT_TYPE = "application/vnd.kubernetes.protobuf"
 
 @dataclass(frozen=True)
 class Encoding:
-    """How one response is encoded: `protobuf_of` is the minor version of Kubernetes whose fields it has, "" for JSON."""
+    """How one response is encoded: `protobuf_of` is the minor version of Kubernetes that made it, "" for JSON."""
 
     protobuf_of: str = ""
 
