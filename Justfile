@@ -117,6 +117,22 @@ servers: extension cluster-binaries test-programs node-packages node-binaries
 [group('test')]
 test: lint rust quick servers
 
+# The table of protobuf fields, and the lists by which it is held to the API server's bytes: after a new version of k8s/cluster
+[group('develop')]
+protobuf-table version='1.35':
+    cd k8s/cluster/kubernetes && CGO_ENABLED=0 go run ./protobuf/table {{version}} > ../../../rust/pinnace-engine/src/protobuf/kubernetes-{{version}}.table
+    cd k8s/cluster/kubernetes && CGO_ENABLED=0 go run ./protobuf/vectors -version {{version}} > ../../../rust/pinnace-engine/tests/protobuf_vectors.gz
+
+# Protobuf and JSON of that many more random items of each kind give the same bytes, and every wrong field of the table is found out
+[group('test')]
+protobuf-thorough items='100' seed='2':
+    #!/usr/bin/env bash
+    set -euo pipefail
+    vectors="$(mktemp)" && trap 'rm -f "$vectors"' EXIT
+    (cd k8s/cluster/kubernetes && CGO_ENABLED=0 go run ./protobuf/vectors -items {{items}} -seed {{seed}} > "$vectors")
+    PINNACE_PROTOBUF_VECTORS="$vectors" cargo test --locked -p pinnace-engine --test protobuf_vectors -- items_of_protobuf
+    PINNACE_ALL_MUTATIONS=1 cargo test --locked -p pinnace-engine --test protobuf_vectors -- a_table_with
+
 # etcd and the control plane, built once from Go modules and cached
 [group('test')]
 cluster-binaries: extension

@@ -4,10 +4,23 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Self, final
 
-__all__ = ["Archive", "Digest", "HeldItem", "Page", "PageSummary", "RefusedItem", "build_info", "read_items"]
+__all__ = [
+    "Archive",
+    "Digest",
+    "HeldItem",
+    "Page",
+    "PageSummary",
+    "RefusedItem",
+    "build_info",
+    "protobuf_kinds",
+    "read_items",
+]
 
 def build_info() -> dict[str, str]:
     """Version, profile, target and commit of the build, `deflate` (library in use) and `deflate_version`."""
+
+def protobuf_kinds(version: str, /) -> list[tuple[str, str]]:
+    """Give `apiVersion` and kind of what lists of a server of that minor version (`1.35`) may be read as protobuf."""
 
 def read_items(body: bytes, *, request: str, api_version: str, kind: str) -> list[HeldItem]:
     """Give the items of a list response that no archive is made from, bar those whose name can't become a path.
@@ -34,6 +47,7 @@ class Archive:
         api_version: str,
         kind: str,
         preferred: bool = True,
+        protobuf_of: str = "",
         excluded_namespaces: Sequence[str] = (),
         only_names: AbstractSet[str] | None = None,
         deduplicate: bool = False,
@@ -46,7 +60,9 @@ class Archive:
     ) -> Page:
         """Open the next list response; one page is open at a time (EngineError otherwise).
 
-        `request` names the page in errors. `only_names` archives just these names (Namespaces).
+        `request` names the page in errors. The body is JSON, or protobuf of a server of the minor version
+        `protobuf_of` (what that version's table does not know is a MalformedPageError `unknown_field`).
+        `only_names` archives just these names (Namespaces).
         `deduplicate` skips items that an earlier page with `deduplicate` wrote, known by a 16-byte SHA-256 prefix.
         `hold_*` say which items are handed out instead (`engine.Hold`), of those that are not filtered.
         `skip_items` passes over that many leading items, which an earlier, broken response already archived;

@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 
 try:
-    from pinnace._engine import Archive, Digest, HeldItem, Page, PageSummary, RefusedItem, build_info, read_items
+    from pinnace._engine import (
+        Archive,
+        Digest,
+        HeldItem,
+        Page,
+        PageSummary,
+        RefusedItem,
+        build_info,
+        protobuf_kinds,
+        read_items,
+    )
 except ModuleNotFoundError as error:
     if error.name != "pinnace._engine":
         raise
@@ -21,6 +31,7 @@ __all__ = [
     "PageSummary",
     "RefusedItem",
     "build_info",
+    "protobuf_kinds",
     "read_items",
 ]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from faults.list_server import Answer, Asked, serving
 from pinnace.collect.collected_list import CollectedList
 from pinnace.collect.item_collector import ItemCollector
+from pinnace.collect.list_encoding import Encoding, Encodings
 from pinnace.collect.plan import ListRequest
 from pinnace.collect.probe import Probe, Revision
 from pinnace.engine import Archive, Page, PageSummary
@@ -68,12 +69,15 @@ class Sink:
         self.archive = Archive(level="fast", mtime_seconds=0, threads=1)
         self.namespaces: dict[str, int] = {}
 
-    def open(self, request: ListRequest, *, described: str, skip_items: int, skip_uid: str | None) -> Page:
+    def open(
+        self, request: ListRequest, *, described: str, encoding: Encoding, skip_items: int, skip_uid: str | None
+    ) -> Page:
         return self.archive.page(
             request=described,
             group_resource=request.resource.group_resource,
             api_version=request.resource.api_version,
             kind=request.resource.kind,
+            protobuf_of=encoding.protobuf_of,
             skip_items=skip_items,
             skip_uid=skip_uid,
         )
@@ -115,11 +119,12 @@ def collect(
     folder: Path,
     resource: ApiResource = CONFIG_MAPS,
     client_page_size: int | None = 2,
+    encodings: Encodings | None = None,
 ) -> Collected:
     """Collect one list of four items at revision 7."""
     pauses: list[float] = []
     sink = Sink()
     with serving(answers, folder=folder) as (client, asked):
-        collector = ItemCollector(client, client_page_size=client_page_size, sleep=pauses.append)
+        collector = ItemCollector(client, client_page_size=client_page_size, sleep=pauses.append, encodings=encodings)
         (result,) = collector.collect([Probe(ListRequest(resource), 4, Revision("7"))], sink=sink)
     return Collected(result, sink.names(), asked, pauses, sink.namespaces)

@@ -36,6 +36,7 @@ class Body:
     body: bytes
     fault: Fault
     first_byte_seconds: float = 0.0
+    content_type: str = "application/json"
 
     def __enter__(self) -> "Body":
         return self

@@ -8,6 +8,7 @@ from faults.collecting import CONFIG_MAPS, LARGER_THAN_A_CHUNK, Sink, page, refu
 from faults.list_server import Answer, serving
 from pinnace.collect.collected_list import CollectedList
 from pinnace.collect.item_collector import ItemCollector
+from pinnace.collect.list_encoding import Encoding
 from pinnace.collect.plan import ListRequest
 from pinnace.collect.probe import Probe, Revision
 from pinnace.engine import Page
@@ -24,7 +25,9 @@ class HoldingSink(Sink):
         self.dealt_with: list[str] = []
         self._fails = fails
 
-    def open(self, request: ListRequest, *, described: str, skip_items: int, skip_uid: str | None) -> Page:
+    def open(
+        self, request: ListRequest, *, described: str, encoding: Encoding, skip_items: int, skip_uid: str | None
+    ) -> Page:
         return self.archive.page(
             request=described,
             group_resource="configmaps",

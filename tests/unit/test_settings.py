@@ -21,7 +21,7 @@ def test_an_unknown_variable_is_refused_with_the_known_ones() -> None:
     assert str(raised.value) == (
         "PINNACE_STOER: no such environment variable; known are PINNACE_ATTEMPT_ID, PINNACE_BACKUP_UID, "
         "PINNACE_COMMIT, PINNACE_COMPRESSION, PINNACE_CSI_SNAPSHOTS, PINNACE_DEMO_LOCAL, PINNACE_E2E, "
-        "PINNACE_HOOKS, PINNACE_JOB_IMAGE, "
+        "PINNACE_HOOKS, PINNACE_JOB_IMAGE, PINNACE_LIST_ENCODING, "
         "PINNACE_LOG_FORMAT, PINNACE_LOG_LEVEL, PINNACE_NAMESPACE, PINNACE_POD_NAME, PINNACE_STORE"
     )
 

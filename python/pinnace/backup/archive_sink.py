@@ -11,6 +11,7 @@ from pinnace import interruption
 from pinnace.backup.item_log import ItemLog
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.progress import Observer
+from pinnace.collect.list_encoding import Encoding
 from pinnace.collect.plan import ListRequest
 from pinnace.engine import Archive, Digest, Hold, Page, PageSummary
 from pinnace.kube.discovery import ApiResource
@@ -89,6 +90,7 @@ class ArchiveSink:
         request: ListRequest,
         *,
         described: str,
+        encoding: Encoding,
         hold: Hold,
         deduplicate: bool,
         skip_items: int,
@@ -104,6 +106,7 @@ class ArchiveSink:
             group_resource=request.resource.group_resource,
             api_version=request.resource.api_version,
             kind=request.resource.kind,
+            protobuf_of=encoding.protobuf_of,
             excluded_namespaces=request.excluded_namespaces,
             only_names=request.only_names,
             deduplicate=deduplicate,

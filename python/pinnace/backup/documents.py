@@ -129,6 +129,8 @@ def _list(collected: CollectedList) -> dict[str, Any]:
         "apiVersion": resource.api_version,
         "namespace": collected.request.namespace,
         "consistency": collected.consistency,
+        "encodings": collected.encodings if collected.encodings != ["json"] else [],
+        "protobufError": collected.protobuf_error,
         "resourceVersions": collected.revisions,
         "spans": [_span(span) for span in collected.spans] if len(collected.spans) > 1 else [],
         "items": collected.item_count,

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from pinnace.backup.archive_sink import ArchiveSink
 from pinnace.backup.log import VeleroLog
+from pinnace.collect.list_encoding import JSON, Encoding
 from pinnace.collect.plan import ListRequest
 from pinnace.engine import NOTHING_HELD, HeldItem, Hold, Page, PageSummary
 from pinnace.kube.discovery import ApiResource
@@ -68,13 +69,16 @@ class PageIntake:
         self._log = log
         self._results = results
 
-    def open(self, request: ListRequest, *, described: str, skip_items: int, skip_uid: str | None) -> Page:
+    def open(
+        self, request: ListRequest, *, described: str, encoding: Encoding, skip_items: int, skip_uid: str | None
+    ) -> Page:
         """Open the archive's next page."""
-        self._log.info("Getting items", request=described)
+        self._log.info("Getting items", request=described, **({"encoding": encoding.name} if encoding != JSON else {}))
         group_resource = request.resource.group_resource
         return self._sink.page(
             request,
             described=described,
+            encoding=encoding,
             hold=self._backupper.hold(group_resource),
             deduplicate=request.deduplicate or self._backupper.may_be_pulled_in(group_resource),
             skip_items=skip_items,

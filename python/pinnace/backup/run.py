@@ -23,6 +23,7 @@ from pinnace.backup.shards import Sharding, Shards, shards_of
 from pinnace.collect.collected_list import CollectedList
 from pinnace.collect.gate import Gate
 from pinnace.collect.item_collector import ItemCollector
+from pinnace.collect.list_encoding import Encodings
 from pinnace.engine import Archive
 from pinnace.errors import AttemptLostError, BackupExistsError, ValidationFailedError
 from pinnace.hooks.allowed import AllowedHooks
@@ -46,6 +47,7 @@ _DEFAULT_TTL_SECONDS = 30 * 24 * 3600.0
 class RunOptions:
     """How to run; `client_page_size` None adapts pages, 0 is unpaged; `level` is the engine's compression.
 
+    `list_encoding` is json, or protobuf for built-in kinds of servers whose version is known; the archive is the same.
     `log_level` is that of the log object: debug, info, warning or error; at debug it has a line for each item.
     `hooks` says which hooks may be run; others are errors.
     `no_snapshots_because` is why `snapshotVolumes: false` was set although the user did not ask for it.
@@ -56,6 +58,7 @@ class RunOptions:
 
     consistency: str = "revision"
     client_page_size: int | None = None
+    list_encoding: str = "json"
     level: str = "default"
     threads: int = 2
     log_level: str = "info"
@@ -118,7 +121,11 @@ def make(
             archive = Archive(level=options.level, mtime_seconds=mtime_seconds, threads=options.threads)
             progress = SharedProgress(observer or Observer())
             sink = stack.enter_context(ArchiveSink(archive, store, observer=progress, log=log))
-            collector = ItemCollector(client, client_page_size=options.client_page_size)
+            collector = ItemCollector(
+                client,
+                client_page_size=options.client_page_size,
+                encodings=Encodings(options.list_encoding, server=client.minor_version),
+            )
             prepared = prepare(client, backup, collector=collector, options=options, results=results, log=log)
             sink.expect(prepared)
             hooks = HookRunner(

@@ -13,6 +13,7 @@ from pinnace.backup.progress import Observer
 from pinnace.backup.shard_order import ShardMade, ShardOrder
 from pinnace.backup.stretch_sink import StretchSink
 from pinnace.collect.item_collector import ItemCollector
+from pinnace.collect.list_encoding import Encodings
 from pinnace.engine import Archive
 from pinnace.kube.client import Client
 from pinnace.store.backup_store import BackupStore
@@ -44,7 +45,11 @@ def make_shard(
         sink = stack.enter_context(StretchSink(archive, store, order.place, observer=observer, log=log))
         sink.begin_members_at([[probe.request for probe in segment] for segment in order.segments])
         intake = PageIntake(sink, NoHeldItems(), log=log, results=results)
-        collector = ItemCollector(client, client_page_size=order.client_page_size)
+        collector = ItemCollector(
+            client,
+            client_page_size=order.client_page_size,
+            encodings=Encodings(order.list_encoding, server=client.minor_version),
+        )
         with closing(collect(collector, order.probes, sink=intake, results=results, log=log)) as lists:
             collected = tuple(lists)
         digest = sink.finish()

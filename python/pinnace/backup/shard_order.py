@@ -31,6 +31,7 @@ class ShardOrder:
     mtime_seconds: int
     log_level: str
     client_page_size: int | None
+    list_encoding: str = "json"
 
     @property
     def probes(self) -> tuple[Probe, ...]:

@@ -121,6 +121,7 @@ def shards_of(
                 threads=options.threads,
                 mtime_seconds=mtime_seconds,
                 log_level=options.log_level,
+                list_encoding=options.list_encoding,
                 client_page_size=options.client_page_size,
             )
             for number, share in enumerate(others, start=1)

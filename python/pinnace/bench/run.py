@@ -58,6 +58,7 @@ class Options:
     store_url: str = ""
     consistency: str = "revision"
     compression: str = "default"
+    list_encoding: str = "json"
     repetitions: int = 5
     idle_seconds: float = 0.0
     etcd_url: str = ""
@@ -73,6 +74,7 @@ class Options:
     def backup_flags(self) -> list[str]:
         """The flags of `pinnace backup run`."""
         flags = ["--consistency", self.consistency, "--compression", self.compression, "--output", "json"]
+        flags += ["--list-encoding", self.list_encoding]
         flags += ["--kubeconfig", str(self.kubeconfig)] if self.kubeconfig else []
         return flags + (["--context", self.context] if self.context else [])
 
@@ -199,7 +201,12 @@ class _Session:
             archive_bytes=int(manifest["archive"]["bytes"]),
             tar_bytes=int(manifest["archive"]["tarBytes"]),
             gzip6_bytes=_gzip6_bytes(BackupStore(self._store, name)) if options.compares_gzip else 0,
-            about={**options.about, "compression": options.compression, "engine": manifest["engine"]},
+            about={
+                **options.about,
+                "compression": options.compression,
+                "list encoding": options.list_encoding,
+                "engine": manifest["engine"],
+            },
         )
 
 

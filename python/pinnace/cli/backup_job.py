@@ -5,7 +5,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from pinnace.cli.options import CLUSTER, OUTPUT, LogFormatOption, LogLevel, LogLevelOption, Name, configure
+from pinnace.cli.options import (
+    CLUSTER,
+    OUTPUT,
+    ListEncoding,
+    LogFormatOption,
+    LogLevel,
+    LogLevelOption,
+    Name,
+    configure,
+)
 from pinnace.hooks.allowed import AllowedHooks
 
 __all__ = ["job"]
@@ -30,6 +39,7 @@ def job(
             help="fast: the list sets the pace; small: the smallest archive.",
         ),
     ] = "default",
+    list_encoding: ListEncoding = "json",
     hooks: Annotated[
         AllowedHooks,
         typer.Option(envvar="PINNACE_HOOKS", rich_help_panel=CLUSTER, help="Which hooks may be run in pods."),
@@ -66,6 +76,7 @@ def job(
             termination_log=termination_log,
         ),
         options=RunOptions(
+            list_encoding=list_encoding,
             level=compression,
             log_level=settings.stored_log_level,
             leaves_log=True,

@@ -35,6 +35,7 @@ from pinnace.cli.options import (
     Context,
     Format,
     Kubeconfig,
+    ListEncoding,
     LogFormatOption,
     LogLevelOption,
     Name,
@@ -80,6 +81,7 @@ def run(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     consistency: Consistency = "revision",
+    list_encoding: ListEncoding = "json",
     client_page_size: Annotated[
         int | None,
         typer.Option(
@@ -141,6 +143,7 @@ def run(
             options=RunOptions(
                 consistency=consistency,
                 client_page_size=client_page_size,
+                list_encoding=list_encoding,
                 level=compression,
                 log_level=settings.stored_log_level,
                 hooks=hooks,

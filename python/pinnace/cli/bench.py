@@ -118,6 +118,10 @@ def run(
     compression: Annotated[
         Literal["fast", "default", "small"], typer.Option(rich_help_panel=MEASURED, help="As `backup run` has.")
     ] = "default",
+    list_encoding: Annotated[
+        Literal["json", "protobuf"],
+        typer.Option(rich_help_panel=MEASURED, help="Of the backup, as `backup run` has; the floor lists JSON."),
+    ] = "json",
     page_sizes: Annotated[
         str, typer.Option(rich_help_panel=MEASURED, metavar="LIST", help="Of the floor; 0 is unpaged.")
     ] = "0,500,5000,20000",
@@ -193,6 +197,7 @@ def run(
         store_url=store,
         consistency=consistency,
         compression=compression,
+        list_encoding=list_encoding,
         repetitions=rounds,
         page_sizes=pages,
         idle_seconds=idle_seconds,

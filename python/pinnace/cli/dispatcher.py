@@ -51,6 +51,9 @@ def dispatcher(
     job_compression: Annotated[
         Literal["fast", "default", "small"], typer.Option(help="How hard Jobs compress, as of `pinnace backup run`.")
     ] = "default",
+    job_list_encoding: Annotated[
+        Literal["json", "protobuf"], typer.Option(help="How Jobs list built-in kinds, as of `pinnace backup run`.")
+    ] = "json",
     job_service_account: Annotated[str, typer.Option(help="The service account of the Jobs.")] = "pinnace-backup",
     hooks: Annotated[
         AllowedHooks,
@@ -109,6 +112,7 @@ def dispatcher(
             image=job_image,
             memory=job_memory,
             compression=job_compression,
+            list_encoding=job_list_encoding,
             service_account=job_service_account,
             hooks=hooks,
             hooks_service_account=hooks_service_account,

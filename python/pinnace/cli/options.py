@@ -3,7 +3,7 @@
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,6 +20,7 @@ __all__ = [
     "Context",
     "Format",
     "Kubeconfig",
+    "ListEncoding",
     "LogFormat",
     "LogFormatOption",
     "LogLevel",
@@ -72,6 +73,15 @@ Kubeconfig = Annotated[
     typer.Option(rich_help_panel=CLUSTER, help="As kubectl's, else KUBECONFIG, ~/.kube/config or the pod's."),
 ]
 Context = Annotated[str | None, typer.Option(rich_help_panel=CLUSTER, help="As kubectl's: a context's name.")]
+ListEncoding = Annotated[
+    Literal["json", "protobuf"],
+    typer.Option(
+        envvar="PINNACE_LIST_ENCODING",
+        rich_help_panel=CLUSTER,
+        help="protobuf: built-in kinds come in half the bytes, from servers of versions that are known. The backup is "
+        "the same.",
+    ),
+]
 Namespace = Annotated[
     str,
     typer.Option(

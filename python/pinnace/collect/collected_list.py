@@ -48,6 +48,12 @@ class CollectedList:
     page_bytes: int = 0
     error: str = ""
     warnings: list[str] = field(default_factory=list)
+    encodings: list[str] = field(default_factory=list)
+    """In which its pages came, each once: `json`, `protobuf`, or both where the latter could not be read on."""
+
+    protobuf_error: str = ""
+    """Why protobuf could not be read on; what came before it stays in the archive, and nothing is missing."""
+
     left_out: Counter[str] = field(default_factory=Counter)
     """Items that were not taken, by the engine's reason (`exclude_label`, `deleting`, `namespace`) or `refused`."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Sequence
 from pinnace import interruption
 from pinnace.collect.collected_list import CollectedList
 from pinnace.collect.gate import Gate
+from pinnace.collect.list_encoding import Encodings
 from pinnace.collect.listing import Listing, PageSink
 from pinnace.collect.pace import Pace
 from pinnace.collect.page_size import PageSize
@@ -20,6 +21,8 @@ __all__ = ["CollectedList", "ItemCollector", "PageSink", "Probe", "Revision"]
 class ItemCollector:
     """Lists through one client; `client_page_size` None adapts pages to what they cost, 0 is unpaged.
 
+    `encodings` say which kinds to list as protobuf; without them all are listed as JSON.
+
     What the probes and one `collect()` learn of the server's pace, the next one begins with.
     """
 
@@ -30,9 +33,11 @@ class ItemCollector:
         client_page_size: int | None = None,
         sleep: Callable[[float], None] = interruption.sleep,
         buffers: Buffers | None = None,
+        encodings: Encodings | None = None,
     ) -> None:
         self._client = client
         self._buffers = buffers or Buffers()
+        self._encodings = encodings or Encodings()
         page_size = PageSize(streams_lists=client.streams_lists, fixed_limit=client_page_size)
         self._pace = Pace(page_size, sleep=sleep)
 
@@ -53,7 +58,7 @@ class ItemCollector:
         A kind that can't be listed is an error in its result. KubeError ends the run: the server is gone for longer
         than a restart takes, or the credentials are refused. No thread is left when it ends, however it ends.
         """
-        requests = Requests(self._client, buffers=self._buffers)
+        requests = Requests(self._client, buffers=self._buffers, encodings=self._encodings)
         ahead = ReadAhead(probes, requests=requests, pace=self._pace)
         try:
             for probe, first in ahead.lists():

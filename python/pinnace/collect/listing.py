@@ -5,6 +5,7 @@ from itertools import chain
 from typing import Protocol
 
 from pinnace.collect.collected_list import CollectedList, last_key
+from pinnace.collect.list_encoding import JSON, Encoding
 from pinnace.collect.pace import Pace
 from pinnace.collect.page_size import UNPAGED, Expected, PageCost
 from pinnace.collect.plan import ListRequest
@@ -20,7 +21,9 @@ __all__ = ["Listing", "PageSink"]
 class PageSink(Protocol):
     """Where pages go."""
 
-    def open(self, request: ListRequest, *, described: str, skip_items: int, skip_uid: str | None) -> Page:
+    def open(
+        self, request: ListRequest, *, described: str, encoding: Encoding, skip_items: int, skip_uid: str | None
+    ) -> Page:
         """Open the archive's next page."""
 
     def take_held(self, request: ListRequest, page: Page) -> int:
@@ -54,6 +57,7 @@ class Listing:
         self._ahead = ahead
         self._limit = UNPAGED
         self._token = ""
+        self._encoding = JSON
         self._revision = probe.revision
         self._skip_items = 0
         self._skip_uid: str | None = None
@@ -126,9 +130,11 @@ class Listing:
         chunks = prefetch.chunks(meanwhile=lambda: self._advance(prefetch))
         try:
             first = next(chunks, b"")
+            self._encoding = prefetch.encoding
             page = self._sink.open(
                 self._probe.request,
                 described=prefetch.described,
+                encoding=self._encoding,
                 skip_items=self._skip_items,
                 skip_uid=self._skip_uid,
             )
@@ -199,6 +205,8 @@ class Listing:
             page_bytes=summary.page_bytes,
         )
         self._result.add_left_out(summary.skipped, refused_count=summary.refused_count)
+        if self._encoding.name not in self._result.encodings:
+            self._result.encodings.append(self._encoding.name)
         self._archived_held_items = 0
         self._sink.finished(self._probe.request, summary)
 
@@ -217,11 +225,18 @@ class Listing:
             self._next = None
 
     def _recover_page(self, error: MalformedPageError) -> bool:
-        """A body that ends too early may be whole the next time; any other flaw would come again."""
-        if error.reason != "truncated":
+        """A body that ends too early may be whole the next time; any other flaw would come again.
+
+        In protobuf it may be a field that the engine's table does not have; in JSON there is nothing to know.
+        """
+        if error.reason == "truncated":
+            return self._try_again(KubeError(request=error.request, status=0, reason=str(error)), since=None)
+        if self._encoding == JSON or error.reason == "resume_mismatch":
             self._result.error = str(error)
             return False
-        return self._try_again(KubeError(request=error.request, status=0, reason=str(error)), since=None)
+        self._requests.encodings.refuse(self._probe.request.resource)
+        self._result.protobuf_error = str(error)
+        return True
 
     def _recover(self, error: KubeError, *, prefetch: Prefetch) -> bool:
         """Prepare the next attempt; False ends the list with the error."""

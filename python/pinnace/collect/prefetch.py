@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from pinnace import interruption
+from pinnace.collect.list_encoding import JSON, Encoding
 from pinnace.kube.call import Call
 from pinnace.kube.client import Response
 
@@ -70,11 +71,19 @@ class Prefetch:
     """
 
     def __init__(
-        self, open_response: Callable[[Call], Response], *, described: str, buffers: Buffers, is_head: bool
+        self,
+        open_response: Callable[[Call], Response],
+        *,
+        described: str,
+        buffers: Buffers,
+        is_head: bool,
+        encoding: Encoding = JSON,
     ) -> None:
         self.described = described
         self.asked_at = time.monotonic()
         self.first_byte_seconds = 0.0
+        self.encoding = encoding
+        """As it was asked for; as it is, once there is a first chunk."""
         self.error: BaseException | None = None
         self.is_stale = False
         """Given up because its turn did not come; it has to be asked for again."""
@@ -149,6 +158,7 @@ class Prefetch:
         try:
             with self._open_response(self._call) as response:
                 self.first_byte_seconds = response.first_byte_seconds
+                self.encoding = self.encoding.answered(response.content_type)
                 for chunk in response.chunks():
                     if not self._put(chunk):
                         break

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pinnace.collect.list_encoding import Encodings
 from pinnace.collect.pace import Pace
 from pinnace.collect.page_size import UNPAGED
 from pinnace.collect.prefetch import SUCCESSORS_BYTES, Buffers, Prefetch
@@ -34,11 +35,12 @@ def may_open(
 
 
 class Requests:
-    """Sends the requests of pages."""
+    """Sends the requests of pages, each in the encoding that `encodings` has for its kind at that time."""
 
-    def __init__(self, client: Client, *, buffers: Buffers) -> None:
+    def __init__(self, client: Client, *, buffers: Buffers, encodings: Encodings) -> None:
         self._client = client
         self._buffers = buffers
+        self.encodings = encodings
 
     def page(
         self,
@@ -55,10 +57,18 @@ class Requests:
             query["limit"] = str(limit)
         query |= {"continue": token} if token else (revision or probe.revision).query()
 
-        def open_response(call: Call) -> Response:
-            return self._client.open(path, query, call=call)
+        encoding = self.encodings.of(probe.request.resource)
 
-        return Prefetch(open_response, described=describe(path, query), buffers=self._buffers, is_head=is_head)
+        def open_response(call: Call) -> Response:
+            return self._client.open(path, query, accept=encoding.accept, call=call)
+
+        return Prefetch(
+            open_response,
+            described=describe(path, query),
+            buffers=self._buffers,
+            is_head=is_head,
+            encoding=encoding,
+        )
 
 
 @dataclass(frozen=True)

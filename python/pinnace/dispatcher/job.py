@@ -55,6 +55,7 @@ class JobSettings:
     memory: str = "192Mi"
     cpu: str = "1"
     compression: str = "default"
+    list_encoding: str = "json"
     attempts: int = 3
     deadline_seconds: int = 4 * 3600
     grace_seconds: int = 30
@@ -250,6 +251,7 @@ def _container(
             {"name": "PINNACE_BACKUP_UID", "value": str(backup["metadata"]["uid"])},
             {"name": "PINNACE_ATTEMPT_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
             {"name": "PINNACE_COMPRESSION", "value": settings.compression},
+            {"name": "PINNACE_LIST_ENCODING", "value": settings.list_encoding},
             {"name": "PINNACE_HOOKS", "value": settings.hooks.value},
             {"name": "PINNACE_CSI_SNAPSHOTS", "value": "auto" if takes_snapshots else "off"},
             *overrides.env,

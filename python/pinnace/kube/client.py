@@ -68,6 +68,11 @@ class Response:
             raise KubeError(request=self.request, status=0, reason=f"the response broke off: {error}") from error
 
     @property
+    def content_type(self) -> str:
+        """The header of that name."""
+        return str(self._response.headers.get("Content-Type", ""))
+
+    @property
     def raw(self) -> urllib3.BaseHTTPResponse:
         """The unread response, for the client library's own watch."""
         return self._response
@@ -137,6 +142,12 @@ class Client:
         """Whether the server is known (by `version()`) to send lists as it encodes them."""
         numbers = [re.match(r"\d+", self._version.get(key, "")) for key in ("major", "minor")]
         return all(numbers) and tuple(int(number[0]) for number in numbers if number) >= _STREAMS_LISTS_SINCE
+
+    @property
+    def minor_version(self) -> str:
+        """The server's version (by `version()`) without its patch, as `1.35`; "" where it is not known."""
+        found = re.match(r"v(\d+\.\d+)\.", self._version.get("gitVersion", ""))
+        return found[1] if found else ""
 
     def get(self, path: str, query: Mapping[str, str] | None = None, *, accept: str = "application/json") -> Any:
         """Read a small answer and parse it."""

@@ -19,6 +19,8 @@ pub enum Reason {
     NotAList,
     /// One value larger than the page's limit.
     TooLarge,
+    /// Protobuf of which the table does not know what it means as JSON.
+    UnknownField,
     /// A repeated request did not return the items that were archived from the first one.
     ResumeMismatch,
 }
@@ -34,6 +36,7 @@ impl Reason {
             Self::Depth => "depth",
             Self::NotAList => "not_a_list",
             Self::TooLarge => "too_large",
+            Self::UnknownField => "unknown_field",
             Self::ResumeMismatch => "resume_mismatch",
         }
     }

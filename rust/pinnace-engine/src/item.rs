@@ -59,13 +59,15 @@ pub struct ItemReader {
     tape: Tape,
 }
 
-/// One parsed item, borrowed from its bytes.
-pub struct Item<'a> {
-    tape: &'a Tape,
-    source: &'a [u8],
-    texts: ItemTexts<'a>,
-    api_version: &'a str,
-    kind: &'a str,
+/// One item, borrowed from its bytes.
+pub struct Item<'a>(Form<'a>);
+
+/// What an item was read from.
+enum Form<'a> {
+    /// JSON that was parsed; `api_version` and `kind` are for an item without its own.
+    Parsed { tape: &'a Tape, source: &'a [u8], texts: ItemTexts<'a>, api_version: &'a str, kind: &'a str },
+    /// Something else, of which canonical JSON was made already.
+    Canonical { json: &'a [u8], fields: ItemFields<'a> },
 }
 
 impl ItemReader {
@@ -81,34 +83,59 @@ impl ItemReader {
     ) -> Result<Item<'a>, PageError> {
         let options = Options { type_meta: Some((api_version, kind)), keep_members: false };
         self.tape.parse_all(source, options)?;
-        Ok(Item { tape: &self.tape, source, texts: self.tape.fields().texts(source), api_version, kind })
+        let texts = self.tape.fields().texts(source);
+        Ok(Item(Form::Parsed { tape: &self.tape, source, texts, api_version, kind }))
     }
 }
 
-impl Item<'_> {
+impl<'a> Item<'a> {
+    /// An item whose canonical JSON, with `apiVersion` and `kind`, is `json`, and that has metadata.
+    pub(crate) fn canonical(json: &'a [u8], fields: ItemFields<'a>) -> Self {
+        Self(Form::Canonical { json, fields })
+    }
+
     /// What it says of itself.
     #[must_use]
     pub fn fields(&self) -> ItemFields<'_> {
+        let (tape, texts, api_version, kind) = match &self.0 {
+            Form::Parsed { tape, texts, api_version, kind, .. } => (tape, texts, *api_version, *kind),
+            Form::Canonical { fields, .. } => return *fields,
+        };
         let own = |text: &'_ Option<std::borrow::Cow<'_, str>>| text.as_deref().is_some_and(|text| !text.is_empty());
         ItemFields {
-            api_version: if own(&self.texts.api_version) {
-                self.texts.api_version.as_deref().unwrap_or_default()
+            api_version: if own(&texts.api_version) {
+                texts.api_version.as_deref().unwrap_or_default()
             } else {
-                self.api_version
+                api_version
             },
-            kind: if own(&self.texts.kind) { self.texts.kind.as_deref().unwrap_or_default() } else { self.kind },
-            namespace: self.texts.namespace.as_deref().unwrap_or_default(),
-            name: self.texts.name.as_deref().unwrap_or_default(),
-            uid: self.texts.uid.as_deref().unwrap_or_default(),
-            deleting: self.tape.fields().deleting(),
-            excluded_by_label: self.tape.fields().excluded_by_label(),
+            kind: if own(&texts.kind) { texts.kind.as_deref().unwrap_or_default() } else { kind },
+            namespace: texts.namespace.as_deref().unwrap_or_default(),
+            name: texts.name.as_deref().unwrap_or_default(),
+            uid: texts.uid.as_deref().unwrap_or_default(),
+            deleting: tape.fields().deleting(),
+            excluded_by_label: tape.fields().excluded_by_label(),
+        }
+    }
+
+    fn metadata(&self) -> MetadataShape {
+        match &self.0 {
+            Form::Parsed { tape, .. } => tape.fields().metadata(),
+            Form::Canonical { .. } => MetadataShape::Object,
+        }
+    }
+
+    /// Its JSON, as it was given or canonical already.
+    pub(crate) fn source(&self) -> &'a [u8] {
+        match &self.0 {
+            Form::Parsed { source, .. } => source,
+            Form::Canonical { json, .. } => json,
         }
     }
 
     /// Why it can't be archived, if it can't.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
-        let (reason, detail) = match self.tape.fields().metadata() {
+        let (reason, detail) = match self.metadata() {
             MetadataShape::Missing => ("no_metadata", "the item has no metadata"),
             MetadataShape::Other => ("no_metadata", "the item's metadata is not an object"),
             MetadataShape::Object => {
@@ -130,12 +157,17 @@ impl Item<'_> {
     /// Whether `hold` names it.
     #[must_use]
     pub fn is_held_by(&self, hold: &Hold) -> bool {
-        hold.holds(&self.fields(), self.source, self.tape.has_veiled_keys())
+        // What is written canonically spells plain characters plainly.
+        let has_veiled_keys = matches!(&self.0, Form::Parsed { tape, .. } if tape.has_veiled_keys());
+        hold.holds(&self.fields(), self.source(), has_veiled_keys)
     }
 
     /// Append its canonical JSON to `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
-        canonical::write_tape(self.tape, self.source, out);
+        match &self.0 {
+            Form::Parsed { tape, source, .. } => canonical::write_tape(tape, source, out),
+            Form::Canonical { json, .. } => out.extend_from_slice(json),
+        }
     }
 }
 

@@ -14,5 +14,6 @@ pub mod json;
 pub mod member;
 pub mod pack;
 pub mod page;
+pub mod protobuf;
 pub mod resource_list;
 pub mod tar;

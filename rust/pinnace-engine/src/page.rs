@@ -2,14 +2,19 @@
 //!
 //! Of the page only a value that a chunk's end cut is held, so memory depends on the largest item.
 
+mod protobuf_body;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::error::{EngineError, PageError, Reason};
 use crate::filter::{ItemFilter, SeenItems, SkipCounts, SkipReason};
 use crate::held::{HeldItem, Hold};
 use crate::item::{Item, ItemFields, ItemReader, ItemSink, Refusal};
 use crate::json::{Boundary, Options, Tape, text};
+use crate::page::protobuf_body::ProtobufBody;
+use crate::protobuf::Table;
 
 /// The largest single value taken by default; etcd's own limit for an object is 1.5 MiB.
 pub const MAX_ITEM_BYTES: usize = 64 << 20;
@@ -34,6 +39,8 @@ pub struct PageSpec {
     pub skip_uid: Option<String>,
     /// The largest single value taken.
     pub max_item_bytes: usize,
+    /// The body is protobuf, and this says what its fields are; without it the body is JSON.
+    pub protobuf: Option<Arc<Table>>,
 }
 
 impl PageSpec {
@@ -47,6 +54,7 @@ impl PageSpec {
             skip_items: 0,
             skip_uid: None,
             max_item_bytes: MAX_ITEM_BYTES,
+            protobuf: None,
         }
     }
 }
@@ -147,7 +155,9 @@ enum Waiting {
 /// One list response being read.
 #[derive(Debug)]
 pub struct Page {
-    spec: PageSpec,
+    spec: Arc<PageSpec>,
+    /// What reads a body of protobuf; the fields of JSON's grammar below are then idle.
+    protobuf: Option<Box<ProtobufBody>>,
     expected: Expected,
     key: ListKey,
     pending: Option<Pending>,
@@ -173,8 +183,14 @@ impl Page {
     #[must_use]
     pub fn new(spec: PageSpec) -> Self {
         let holds = !spec.hold.is_empty();
+        let protobuf = spec.protobuf.clone().map(|table| ProtobufBody::new(table, &spec)).transpose();
+        let (protobuf, failed) = match protobuf {
+            Ok(body) => (body.map(Box::new), None),
+            Err(error) => (None, Some(error.into())),
+        };
         Self {
-            spec,
+            spec: Arc::new(spec),
+            protobuf,
             expected: Expected::List,
             key: ListKey::Other,
             pending: None,
@@ -189,7 +205,7 @@ impl Page {
             holds,
             waiting: VecDeque::new(),
             summary: PageSummary::default(),
-            failed: None,
+            failed,
         }
     }
 
@@ -203,7 +219,10 @@ impl Page {
             return Err(error.clone());
         }
         self.settle(sink)?;
-        let result = self.take(chunk, sink);
+        let result = match self.protobuf.take() {
+            Some(body) => self.take_protobuf(body, chunk, sink),
+            None => self.take(chunk, sink),
+        };
         self.offset += chunk.len() as u64;
         self.summary.page_bytes = self.offset;
         if let Err(error) = &result {
@@ -269,12 +288,9 @@ impl Page {
         if !self.waiting.is_empty() {
             return Err(EngineError::archive("items of the page still wait for the held ones before them"));
         }
-        if self.expected != Expected::Nothing {
-            return Err(PageError::new(Reason::Truncated, self.offset, "the body ends before the list does").into());
-        }
-        if !self.items_seen {
-            let detail = format!("an object of kind {:?} without items", self.list_kind);
-            return Err(PageError::new(Reason::NotAList, 0, detail).into());
+        match &self.protobuf {
+            Some(body) => body.finish()?,
+            None => self.finish_json()?,
         }
         if self.summary.item_count < self.spec.skip_items {
             let detail = "fewer items than the broken response had archived";
@@ -282,6 +298,17 @@ impl Page {
         }
         self.run.end(&mut self.summary.namespaces);
         Ok(self.summary)
+    }
+
+    fn finish_json(&self) -> Result<(), PageError> {
+        if self.expected != Expected::Nothing {
+            return Err(PageError::new(Reason::Truncated, self.offset, "the body ends before the list does"));
+        }
+        if !self.items_seen {
+            let detail = format!("an object of kind {:?} without items", self.list_kind);
+            return Err(PageError::new(Reason::NotAList, 0, detail));
+        }
+        Ok(())
     }
 
     /// `metadata.continue`, as soon as it was read.
@@ -467,8 +494,16 @@ impl Page {
     }
 
     fn item(&mut self, span: &[u8], offset: u64, sink: &mut impl ItemSink) -> Result<(), EngineError> {
-        let item =
-            self.reader.read(span, &self.spec.api_version, &self.spec.kind).map_err(|error| in_page(error, offset))?;
+        // Both stand apart while the item, which borrows from them, is taken.
+        let (spec, mut reader) = (Arc::clone(&self.spec), std::mem::take(&mut self.reader));
+        let read = reader.read(span, &spec.api_version, &spec.kind).map_err(|error| in_page(error, offset).into());
+        let taken = read.and_then(|item| self.take_item(&item, offset, sink));
+        self.reader = reader;
+        taken
+    }
+
+    /// Let what the item says decide what becomes of it.
+    fn take_item(&mut self, item: &Item<'_>, offset: u64, sink: &mut impl ItemSink) -> Result<(), EngineError> {
         let fields = item.fields();
         let summary = &mut self.summary;
         summary.item_count += 1;
@@ -487,13 +522,13 @@ impl Page {
                 summary.skipped.add(reason);
             } else if is_held {
                 summary.held_count += 1;
-                self.waiting.push_back(Waiting::Held(Some(held(&item))));
+                self.waiting.push_back(Waiting::Held(Some(held(item))));
             } else {
-                self.waiting.push_back(Waiting::Plain(span.to_vec(), offset));
+                self.waiting.push_back(Waiting::Plain(item.source().to_vec(), offset));
             }
             return Ok(());
         }
-        give(&item, &self.spec.filter, summary, &mut self.run, sink)
+        give(item, &self.spec.filter, summary, &mut self.run, sink)
     }
 
     /// Give the sink an item that waited.

@@ -12,6 +12,7 @@ use fuzz_bodies::common;
 use pinnace_engine::error::EngineError;
 use pinnace_engine::json::canonical;
 use pinnace_engine::page::PageSpec;
+use pinnace_engine::protobuf::Table;
 
 /// Bytes of each seed of `target`, by name.
 fn seeds(target: &str) -> BTreeMap<String, Vec<u8>> {
@@ -21,8 +22,8 @@ fn seeds(target: &str) -> BTreeMap<String, Vec<u8>> {
     entries.map(named).map(|(name, path)| (name, fs::read(path).expect("seed"))).collect()
 }
 
-/// Cut at every byte, and every byte replaced by ones that matter to JSON.
-fn replay(target: &str, body: fn(&[u8])) {
+/// Cut at every byte, and every byte replaced by ones that matter to the format.
+fn replay(target: &str, body: fn(&[u8]), replacements: &[u8]) {
     for seed in seeds(target).values() {
         for place in 0..=seed.len() {
             body(&seed[..place]);
@@ -30,7 +31,7 @@ fn replay(target: &str, body: fn(&[u8])) {
                 continue;
             }
             let mut mutated = seed.clone();
-            for replacement in *b"\"\\{}[]:,0-e\x00\xff u<" {
+            for &replacement in replacements {
                 mutated[place] = replacement;
                 body(&mutated);
             }
@@ -66,12 +67,32 @@ fn each_seed_of_values_is_taken_and_written_anew() {
     }
 }
 
+/// Bytes that matter to JSON.
+const JSON: &[u8] = b"\"\\{}[]:,0-e\x00\xff u<";
+
+/// Bytes that matter to protobuf: tags of both wire types and of a group, lengths, the beginning of longer varints.
+const PROTOBUF: &[u8] = b"\x00\x01\x02\x08\x0a\x0b\x10\x12\x7f\x80\xff";
+
 #[test]
 fn pages_hold_what_the_fuzz_target_checks() {
-    replay("page", fuzz_bodies::page);
+    replay("page", fuzz_bodies::page, JSON);
 }
 
 #[test]
 fn canonical_values_hold_what_the_fuzz_target_checks() {
-    replay("canonical", fuzz_bodies::canonical);
+    replay("canonical", fuzz_bodies::canonical, JSON);
+}
+
+#[test]
+fn each_seed_of_protobuf_is_a_list_of_one_item() {
+    for (name, seed) in seeds("protobuf") {
+        let (api_version, kind) = fuzz_bodies::KINDS[usize::from(seed[0])];
+        let spec = PageSpec { protobuf: Table::of("1.35"), ..PageSpec::new(api_version, kind) };
+        assert_eq!(common::read(spec, &seed[2..], 9).1.map(|summary| summary.item_count), Ok(1), "{name}");
+    }
+}
+
+#[test]
+fn protobuf_holds_what_the_fuzz_target_checks() {
+    replay("protobuf", fuzz_bodies::protobuf, PROTOBUF);
 }

@@ -10,6 +10,7 @@ use pinnace_engine::error::EngineError;
 use pinnace_engine::filter::ItemFilter;
 use pinnace_engine::held::Hold;
 use pinnace_engine::page::{MAX_ITEM_BYTES, Page as EnginePage, PageSpec};
+use pinnace_engine::protobuf::Table;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -65,12 +66,12 @@ impl Archive {
 
     /// Open the next list response; one page is open at a time (EngineError otherwise).
     #[pyo3(
-        signature = (*, request, group_resource, api_version, kind, preferred = true, excluded_namespaces = Vec::new(),
-            only_names = None, deduplicate = false, hold_everything = false, hold_namespaces = None,
-            hold_names = None, hold_paths = Vec::new(), skip_items = 0, skip_uid = None),
+        signature = (*, request, group_resource, api_version, kind, preferred = true, protobuf_of = "",
+            excluded_namespaces = Vec::new(), only_names = None, deduplicate = false, hold_everything = false,
+            hold_namespaces = None, hold_names = None, hold_paths = Vec::new(), skip_items = 0, skip_uid = None),
         text_signature = "($self, *, request, group_resource, api_version, kind, preferred=True, \
-            excluded_namespaces=(), only_names=None, deduplicate=False, hold_everything=False, hold_namespaces=None, \
-            hold_names=None, hold_paths=(), skip_items=0, skip_uid=None)"
+            protobuf_of='', excluded_namespaces=(), only_names=None, deduplicate=False, hold_everything=False, \
+            hold_namespaces=None, hold_names=None, hold_paths=(), skip_items=0, skip_uid=None)"
     )]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments, as in the .pyi")]
     fn page(
@@ -81,6 +82,7 @@ impl Archive {
         api_version: &str,
         kind: &str,
         preferred: bool,
+        protobuf_of: &str,
         excluded_namespaces: Vec<String>,
         only_names: Option<HashSet<String>>,
         deduplicate: bool,
@@ -102,6 +104,7 @@ impl Archive {
         let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
         let opened = py.detach(|| {
             let folder = Folder::new(group_resource, &api_version, preferred)?;
+            let protobuf = protobuf_table(protobuf_of)?;
             let mut shared = lock(&self.shared)?;
             shared.expect_idle()?;
             shared.archive.enter(folder);
@@ -115,6 +118,7 @@ impl Archive {
                 skip_items,
                 skip_uid,
                 max_item_bytes,
+                protobuf,
             }))
         });
         let page = opened.map_err(|error| to_python(error, &request))?;
@@ -199,6 +203,15 @@ impl Archive {
         });
         finished.map(Digest::from).map_err(|error| to_python(error, ""))
     }
+}
+
+/// The table of the minor version `version`; None for "", which means JSON.
+fn protobuf_table(version: &str) -> Result<Option<Arc<Table>>, EngineError> {
+    if version.is_empty() {
+        return Ok(None);
+    }
+    let unknown = || EngineError::archive(format!("there is no table of protobuf fields of Kubernetes {version}"));
+    Table::of(version).map(Some).ok_or_else(unknown)
 }
 
 impl Archive {

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use pinnace_engine::deflate;
 use pinnace_engine::error;
+use pinnace_engine::protobuf::Table;
 use pyo3::prelude::*;
 
 pyo3::import_exception!(pinnace.errors, EngineError);
@@ -41,6 +42,17 @@ fn build_info() -> BTreeMap<&'static str, &'static str> {
     ])
 }
 
+/// `apiVersion` and kind of what lists of a server of that minor version may be read as protobuf.
+#[pyfunction]
+#[pyo3(signature = (version, /))]
+fn protobuf_kinds(py: Python<'_>, version: &str) -> Vec<(String, String)> {
+    py.detach(|| {
+        let table = Table::of(version);
+        let kinds = table.iter().flat_map(|table| table.kinds());
+        kinds.map(|(api_version, kind)| (api_version.to_owned(), kind.to_owned())).collect()
+    })
+}
+
 /// The Rust extension: list responses in, archive bytes out.
 #[pymodule]
 mod _engine {
@@ -52,6 +64,8 @@ mod _engine {
     use super::build_info;
     #[pymodule_export]
     use super::page::{HeldItem, Page, PageSummary, RefusedItem, read_items};
+    #[pymodule_export]
+    use super::protobuf_kinds;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -18,6 +18,7 @@ class _Body:
     """An answer with status 200."""
 
     first_byte_seconds = 0.0
+    content_type = "application/json"
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -43,6 +44,7 @@ class RecordedCluster:
 
     server = "https://recorded.example.com"
     streams_lists = True
+    minor_version = "1.35"
     throttled_count = 0
 
     def __init__(
@@ -76,9 +78,9 @@ class RecordedCluster:
             return json.loads((self._folder / f"discovery-{path.strip('/')}.json").read_bytes())
         return json.loads(self._list(path, query or {}))
 
-    def open(self, path: str, query: Mapping[str, str], *, call: object = None) -> _Body:
+    def open(self, path: str, query: Mapping[str, str], *, accept: str = "", call: object = None) -> _Body:
         """Answer a list."""
-        del call
+        del accept, call
         self.asked.append((path, dict(query)))
         if path in self._refused:
             raise KubeError(request=f"GET {path}", status=403, reason="forbidden")

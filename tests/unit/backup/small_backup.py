@@ -14,6 +14,7 @@ from pinnace.backup.page_intake import PageIntake
 from pinnace.backup.prepare import Prepared
 from pinnace.backup.progress import Observer
 from pinnace.collect.collected_list import CollectedList, Span
+from pinnace.collect.list_encoding import JSON
 from pinnace.collect.plan import ListRequest, Plan
 from pinnace.collect.probe import Revision
 from pinnace.engine import Archive
@@ -102,7 +103,7 @@ def write_backup(
 
 def _list(sink: PageIntake, resource: ApiResource, body: bytes) -> CollectedList:
     request = ListRequest(resource)
-    page = sink.open(request, described=f"GET {request.path}", skip_items=0, skip_uid=None)
+    page = sink.open(request, described=f"GET {request.path}", encoding=JSON, skip_items=0, skip_uid=None)
     page.feed(body)
     held_count = sink.take_held(request, page)
     sink.fed()

@@ -37,6 +37,7 @@ def order() -> ShardOrder:
         threads=2,
         mtime_seconds=7,
         log_level="debug",
+        list_encoding="protobuf",
         client_page_size=None,
     )
 

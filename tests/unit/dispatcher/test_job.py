@@ -48,7 +48,8 @@ def test_without_a_secret_the_pod_has_its_own_identity_and_no_credentials_are_mo
 def test_every_setting_has_its_place() -> None:
     settings = JobSettings(
         namespace="backups", image="other:2", image_pull_policy="Always", service_account="own", memory="1Gi", cpu="2",
-        compression="fast", attempts=1, deadline_seconds=60, grace_seconds=45, not_ready_toleration_seconds=5,
+        compression="fast", list_encoding="protobuf", attempts=1, deadline_seconds=60, grace_seconds=45,
+        not_ready_toleration_seconds=5,
     )  # fmt: skip
     expected = _expected()
     expected["metadata"]["namespace"] = "backups"
@@ -61,6 +62,7 @@ def test_every_setting_has_its_place() -> None:
     container |= {"image": "other:2", "imagePullPolicy": "Always"}
     container["env"][0]["value"] = "backups"
     container["env"][3]["value"] = "fast"
+    container["env"][4]["value"] = "protobuf"
     container["resources"] = {"requests": {"memory": "1Gi", "cpu": "2"}, "limits": {"memory": "1Gi", "cpu": "2"}}
     assert job_manifest(_BACKUP, settings=settings, access=_ACCESS) == expected
 

@@ -8,6 +8,7 @@ mod reference;
 use pinnace_engine::error::EngineError;
 use pinnace_engine::json::canonical;
 use pinnace_engine::page::PageSpec;
+use pinnace_engine::protobuf::Table;
 use serde_json::Value;
 
 /// The key by which `serde_json` tells itself of a number; a document that uses it is read wrongly there.
@@ -41,6 +42,30 @@ pub fn canonical(source: &[u8]) {
     let mut normalised = Vec::new();
     assert_eq!(canonical::write(expected.as_bytes(), None, &mut normalised), Ok(()));
     assert_eq!(String::from_utf8(normalised).as_deref(), Ok(expected.as_str()));
+}
+
+/// Kinds that have, among them, a value of every codec.
+pub const KINDS: [(&str, &str); 5] =
+    [("v1", "Service"), ("v1", "Event"), ("v1", "ResourceQuota"), ("apps/v1", "ControllerRevision"), ("v1", "Secret")];
+
+/// A body of protobuf after two bytes, which choose the kind and the chunks: chunks don't matter, items are canonical
+/// as they would be had they come as JSON, offsets lie within.
+pub fn protobuf(input: &[u8]) {
+    let [kind, choice, body @ ..] = input else { return };
+    let (api_version, kind) = KINDS[usize::from(*kind) % KINDS.len()];
+    let spec = PageSpec { protobuf: Table::of("1.35"), ..PageSpec::new(api_version, kind) };
+    let whole = common::read(spec.clone(), body, body.len().max(1));
+    assert_eq!(common::read(spec, body, usize::from(*choice).max(1)), whole, "chunks matter");
+    for item in &whole.0 {
+        let mut written = Vec::new();
+        assert_eq!(canonical::write(item.as_bytes(), None, &mut written), Ok(()));
+        assert_eq!(String::from_utf8(written).as_ref(), Ok(item), "not canonical");
+    }
+    match whole.1 {
+        Ok(summary) => assert_eq!(summary.written_count, whole.0.len() as u64),
+        Err(EngineError::Page(error)) => assert!(error.offset <= body.len() as u64),
+        Err(error) => panic!("{error}"),
+    }
 }
 
 /// A body after one byte that chooses the chunks: chunks don't matter, items are canonical, offsets lie within.
