@@ -1,8 +1,12 @@
 //! Strings: what an escape means, and how Go's `json.Marshal` writes each character.
 
 use std::borrow::Cow;
+use std::str::Utf8Error;
 
-use super::lanes::is_special;
+use super::lanes::{BLOCK, Lanes, Scalar, is_special};
+
+#[cfg(target_arch = "x86_64")]
+use super::lanes::Avx2;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -113,27 +117,72 @@ fn escape_or_replacement(bytes: &[u8]) -> (char, usize) {
     escape(bytes).map_or((char::REPLACEMENT_CHARACTER, bytes.len().min(2)), |escape| (escape.character, escape.length))
 }
 
+/// Append the string whose bytes are `utf8` as Go writes it, with quotes.
+///
+/// # Errors
+/// Where they are no UTF-8; `out` is then unchanged.
+pub(crate) fn encode_utf8(utf8: &[u8], out: &mut Vec<u8>) -> Result<(), Utf8Error> {
+    let text = std::str::from_utf8(utf8)?;
+    out.reserve(text.len() + 2);
+    encode(text, out);
+    Ok(())
+}
+
+#[inline]
 fn encode_plain(utf8: &[u8], out: &mut Vec<u8>) {
-    // Without a branch for each byte the compiler looks at many at once; names and most strings end here.
-    if !utf8.iter().fold(false, |found, &byte| found | is_special(byte)) {
-        out.extend_from_slice(utf8);
-        return;
+    #[cfg(target_arch = "x86_64")]
+    if let Some(lanes) = Avx2::detect() {
+        // SAFETY: `lanes` proves that the features are there.
+        return unsafe { encode_avx2(lanes, utf8, out) };
     }
+    encode_lanes(Scalar, utf8, out);
+}
+
+/// # Safety
+/// The processor has the named features; an [`Avx2`] proves it.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
+unsafe fn encode_avx2(lanes: Avx2, utf8: &[u8], out: &mut Vec<u8>) {
+    encode_lanes(lanes, utf8, out);
+}
+
+#[inline(always)]
+fn encode_lanes<L: Lanes>(lanes: L, utf8: &[u8], out: &mut Vec<u8>) {
     let mut copied = 0;
-    for (place, &byte) in utf8.iter().enumerate() {
-        let separator = byte == 0xe2 && matches!(utf8.get(place + 1..place + 3), Some([0x80, 0xa8 | 0xa9]));
-        if !(matches!(byte, 0..0x20 | b'"' | b'\\' | b'<' | b'>' | b'&') || separator) {
-            continue;
+    let (blocks, tail) = utf8.as_chunks::<BLOCK>();
+    for (start, block) in (0..).step_by(BLOCK).zip(blocks) {
+        let mut specials = lanes.specials(block);
+        while specials != 0 {
+            respell(utf8, start + specials.trailing_zeros() as usize, &mut copied, out);
+            specials &= specials - 1;
         }
-        out.extend_from_slice(&utf8[copied..place]);
-        copied = place + if separator { 3 } else { 1 };
-        if separator {
-            out.extend_from_slice(if utf8[place + 2] == 0xa8 { b"\\u2028" } else { b"\\u2029" });
-        } else {
-            encode_ascii(byte, out);
+    }
+    // Without a branch for each byte the compiler looks at many at once; names and most strings end here.
+    if tail.iter().fold(false, |found, &byte| found | is_special(byte)) {
+        for (place, &byte) in (utf8.len() - tail.len()..).zip(tail) {
+            if is_special(byte) {
+                respell(utf8, place, &mut copied, out);
+            }
         }
     }
     out.extend_from_slice(&utf8[copied..]);
+}
+
+/// Append the character at `place` if Go spells it otherwise, and before it what stands from `copied` on.
+#[inline]
+fn respell(utf8: &[u8], place: usize, copied: &mut usize, out: &mut Vec<u8>) {
+    let last = match utf8[place..] {
+        [0xe2, 0x80, last @ (0xa8 | 0xa9), ..] => Some(last),
+        [0x80..=0xff, ..] | [] => return,
+        _ => None,
+    };
+    out.extend_from_slice(&utf8[*copied..place]);
+    *copied = place + if last.is_some() { 3 } else { 1 };
+    match last {
+        Some(0xa8) => out.extend_from_slice(b"\\u2028"),
+        Some(_) => out.extend_from_slice(b"\\u2029"),
+        None => encode_ascii(utf8[place], out),
+    }
 }
 
 fn encode_ascii(byte: u8, out: &mut Vec<u8>) {
@@ -166,4 +215,33 @@ pub fn character_length(bytes: &[u8]) -> Option<usize> {
         _ => return None,
     };
     (2..length).all(continues).then_some(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_is_spelled_alike_at_every_place_of_a_string() {
+        for (character, expected) in [
+            ("<", "\\u003c"),
+            ("\n", "\\n"),
+            ("\u{2028}", "\\u2028"),
+            ("\u{2029}", "\\u2029"),
+            ("é", "é"),
+            ("\"", "\\\""),
+        ] {
+            for before in 0..=2 * BLOCK + 2 {
+                for after in [0, 1, BLOCK] {
+                    let (head, tail) = ("x".repeat(before), "y".repeat(after));
+                    let text = format!("{head}{character}{tail}");
+                    let (mut out, mut scalar) = (Vec::new(), Vec::new());
+                    assert_eq!(encode_utf8(text.as_bytes(), &mut out), Ok(()));
+                    encode_lanes(Scalar, text.as_bytes(), &mut scalar);
+                    assert_eq!(String::from_utf8_lossy(&out), format!("\"{head}{expected}{tail}\""));
+                    assert_eq!(out[1..out.len() - 1], scalar);
+                }
+            }
+        }
+    }
 }

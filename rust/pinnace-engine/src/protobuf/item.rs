@@ -1,5 +1,6 @@
 //! One item: protobuf in, canonical JSON out, by what the table says of its kind.
 
+use std::str::Utf8Error;
 use std::sync::Arc;
 
 use super::codecs;
@@ -347,16 +348,12 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn text(&self, (start, end): (usize, usize)) -> Result<&'a str, PageError> {
-        std::str::from_utf8(&self.bytes[start..end]).map_err(|error| {
-            let offset = start + error.valid_up_to();
-            PageError::new(Reason::InvalidUtf8, offset as u64, "bytes of a string that are not UTF-8")
-        })
+        std::str::from_utf8(&self.bytes[start..end]).map_err(|error| not_utf8(start, error))
     }
 
     #[inline]
     fn string(&mut self, range: (usize, usize)) -> Result<(), PageError> {
-        text::encode(self.text(range)?, self.out);
-        Ok(())
+        text::encode_utf8(&self.bytes[range.0..range.1], self.out).map_err(|error| not_utf8(range.0, error))
     }
 
     /// The varint at `range`; 0 where there is none.
@@ -478,6 +475,12 @@ impl<'a> Writer<'a, '_> {
         self.out.push(b']');
         Ok(())
     }
+}
+
+#[cold]
+fn not_utf8(start: usize, error: Utf8Error) -> PageError {
+    let offset = start + error.valid_up_to();
+    PageError::new(Reason::InvalidUtf8, offset as u64, "bytes of a string that are not UTF-8")
 }
 
 /// Pass a varint; where it is.
