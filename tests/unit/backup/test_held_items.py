@@ -356,15 +356,15 @@ class _OneAfterTheOther(RecordedCluster):
         self._in_flight = 0
         self._lock = threading.Lock()
 
-    def open(self, path: str, query: Mapping[str, str], *, call: object = None) -> Any:
+    def open(self, path: str, query: Mapping[str, str], *, accept: str = "", call: object = None) -> Any:
         if not path.endswith("/persistentvolumes"):
-            return super().open(path, query, call=call)
+            return super().open(path, query, accept=accept, call=call)
         with self._lock:
             self._in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self._in_flight)
         try:
             self.barrier.wait()
-            return super().open(path, query, call=call)
+            return super().open(path, query, accept=accept, call=call)
         finally:
             with self._lock:
                 self._in_flight -= 1
