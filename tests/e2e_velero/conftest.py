@@ -7,6 +7,7 @@ import pytest
 
 from e2e.installation import CREDENTIALS, NAMESPACE, Installation, install
 from e2e.node_cluster import NodeCluster
+from e2e_velero import many_kinds
 from e2e_velero.played_node import PlayedNode
 from e2e_velero.velero_program import Velero, find_velero
 from integration.cluster_fixtures import TestedCluster
@@ -80,3 +81,10 @@ def on_node(
 def velero_on_node(on_node: Installation, program: Path, tmp_path_factory: pytest.TempPathFactory) -> Velero:
     """The CLI with that installation."""
     return Velero(program, on_node.cluster.kubeconfig, NAMESPACE, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def filled(on_node: Installation) -> str:
+    """The prefix of objects of many kinds that every test may back up and none changes."""
+    many_kinds.apply(on_node.cluster, "filled")
+    return "filled"

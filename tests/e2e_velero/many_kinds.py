@@ -11,6 +11,7 @@ import yaml
 from e2e.node_cluster import NodeCluster, restricted_pod
 from pinnace.errors import KubeError
 from pinnace.kube.discovery import ApiResource, discover
+from pinnace.kube.objects import Kind, Objects
 
 __all__ = ["Document", "Key", "State", "apply", "delete", "look", "namespaces", "wait_until_settled"]
 
@@ -52,10 +53,11 @@ def apply(cluster: NodeCluster, prefix: str) -> None:
 
 def delete(cluster: NodeCluster, prefix: str) -> None:
     """Remove all of it, and wait until it is gone."""
-    cluster_scoped = [(kind, name) for kind, namespace, name in look(cluster, prefix) if not namespace]
+    cluster_scoped = {key: item for key, item in look(cluster, prefix).items() if not key[1]}
     cluster.kubectl("delete", "namespaces", *namespaces(prefix), "--timeout=180s")
-    for kind, name in cluster_scoped:
-        cluster.kubectl("delete", kind, name, "--ignore-not-found", "--timeout=60s")
+    for (group_resource, _, name), item in cluster_scoped.items():
+        kind = Kind(item["apiVersion"], group_resource.split(".")[0])
+        Objects(cluster.client, kind).delete(name)
     _wait(lambda: sorted(look(cluster, prefix)))
 
 

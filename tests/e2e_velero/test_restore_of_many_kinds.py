@@ -1,0 +1,195 @@
+"""The real Velero restores what pinnace wrote, after all of it is gone: each object comes back, equal field by field.
+
+What Velero by its rules does not restore, or changes, stands in the tables below (pkg/restore of Velero 1.18.1). Each
+of their rows must be met by an object: one that no object needs fails the test, as does an object that no row explains.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
+from e2e.installation import CREDENTIALS, Installation
+from e2e_velero import many_kinds
+from e2e_velero.many_kinds import Document, Key, State
+from e2e_velero.velero_program import Velero, served
+from integration.dispatcher_process import Stage
+from pinnace.kube.kinds import BACKUPS
+from pinnace.velero.label import EXCLUDE_FROM_BACKUP_LABEL
+
+pytestmark = [pytest.mark.usefixtures("credentials"), pytest.mark.timeout(1800)]
+
+_PREFIX = "emptied"
+_NAMESPACE = "velero-restores"
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Objects that do not come back, and the rule that says so."""
+
+    rule: str
+    applies: Callable[[Key, Document], bool]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A field that a restore, or a controller after it, changes; `kinds` is a pattern of group resources.
+
+    `path` has `*` for each entry of a list, and of a map.
+    """
+
+    kinds: str
+    path: tuple[str, ...]
+    rule: str
+
+
+NOT_RESTORED = (
+    Absent("events are never restored", lambda key, _: key[0] == "events"),
+    Absent(
+        "a pod that has ended is not restored",
+        lambda key, item: key[0] == "pods" and item["status"]["phase"] in ("Succeeded", "Failed"),
+    ),
+    Absent(
+        "a Job that has ended is not restored",
+        lambda key, item: key[0] == "jobs.batch" and "completionTime" in item["status"],
+    ),
+    Absent(
+        "a volume without snapshot that is to be deleted with its claim is not restored: it is provisioned anew",
+        lambda key, item: key[0] == "persistentvolumes" and item["spec"]["persistentVolumeReclaimPolicy"] == "Delete",
+    ),
+    Absent(
+        "what is labelled so is in no backup",
+        lambda _, item: (item["metadata"].get("labels") or {}).get(EXCLUDE_FROM_BACKUP_LABEL) == "true",
+    ),
+)
+
+CHANGED = (
+    Changed("*", ("metadata", "uid"), "identity: given anew"),
+    Changed("*", ("metadata", "resourceVersion"), "identity: given anew"),
+    Changed("*", ("metadata", "creationTimestamp"), "identity: given anew"),
+    Changed("*", ("metadata", "generation"), "identity: given anew"),
+    Changed("*", ("metadata", "managedFields"), "those of the backup are put back, the restore's come along"),
+    Changed("*", ("metadata", "ownerReferences"), "dropped; controllers adopt what is theirs"),
+    Changed("*", ("metadata", "labels", "velero.io/backup-name"), "labels of the restore"),
+    Changed("*", ("metadata", "labels", "velero.io/restore-name"), "labels of the restore"),
+    Changed("*", ("status",), "not restored unless asked for"),
+)
+
+
+@pytest.fixture(scope="module")
+def server(
+    on_node: Installation, velero_on_node: Velero, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Velero, Stage]]:
+    """A real server that looks at the prefix into which our dispatcher's Jobs write."""
+    folder = tmp_path_factory.mktemp("restores")
+    stage = Stage(on_node.cluster.kubeconfig, _NAMESPACE, folder, on_node.server.url, on_node.bucket, CREDENTIALS)
+    with served(velero_on_node, stage, locations={"default": on_node.prefix}) as command:
+        yield command, stage
+
+
+@dataclass(frozen=True)
+class Restored:
+    """All objects before the backup, when they were removed, and after the restore; what the restore said."""
+
+    before: State
+    emptied: State
+    after: State
+    printed: str
+
+
+@pytest.fixture(scope="module")
+def restored(on_node: Installation, velero_on_node: Velero, server: tuple[Velero, Stage]) -> Restored:
+    cluster, (velero, stage) = on_node.cluster, server
+    many_kinds.apply(cluster, _PREFIX)
+    before = many_kinds.look(cluster, _PREFIX)
+    printed = velero_on_node.run("backup", "create", "everything", "--wait")
+    assert "Backup completed with status: Completed." in printed, on_node.log_of("everything")
+    stage.wait(lambda: stage.objects(BACKUPS).get("everything"), seconds=300)
+    many_kinds.delete(cluster, _PREFIX)
+    emptied = many_kinds.look(cluster, _PREFIX)
+    printed = velero.run(
+        "restore", "create", "back", "--from-backup", "everything", "--include-cluster-resources",
+        "--include-namespaces", ",".join(many_kinds.namespaces(_PREFIX)), "--wait",
+    )  # fmt: skip
+    printed += velero.run("restore", "describe", "back", "--details")
+    many_kinds.wait_until_settled(cluster, _PREFIX)
+    return Restored(before, emptied, many_kinds.look(cluster, _PREFIX), printed)
+
+
+def rule_of_absence(key: Key, item: Document) -> str:
+    return next((absent.rule for absent in NOT_RESTORED if absent.applies(key, item)), "")
+
+
+def changes_of(key: Key) -> list[Changed]:
+    return [changed for changed in CHANGED if fnmatchcase(key[0], changed.kinds)]
+
+
+def without(value: Any, path: tuple[str, ...]) -> Any:
+    """The same document without a field, and without maps that held nothing else."""
+    head, rest = path[0], path[1:]
+    if isinstance(value, list):
+        return [without(each, rest) for each in value] if head == "*" else value
+    if not isinstance(value, dict):
+        return value
+    kept: dict[str, Any] = {}
+    for key, field in value.items():
+        if head not in (key, "*"):
+            kept[key] = field
+        elif rest and (left := without(field, rest)) not in ({}, []):
+            kept[key] = left
+    return kept
+
+
+def fields(key: Key, item: Document, *, but: Changed | None = None) -> Any:
+    """What must be equal."""
+    for changed in changes_of(key):
+        if changed is not but:
+            item = without(item, changed.path)
+    return item
+
+
+def expected(restored: Restored) -> State:
+    return {key: item for key, item in restored.before.items() if not rule_of_absence(key, item)}
+
+
+def test_nothing_was_left_before_the_restore(restored: Restored) -> None:
+    assert restored.emptied == {}
+    assert len(restored.before) > 100
+
+
+def test_the_restore_had_no_error(restored: Restored) -> None:
+    assert "Restore completed with status: Completed" in restored.printed, restored.printed
+
+
+def test_every_object_comes_back_but_for_what_velero_never_restores(restored: Restored) -> None:
+    wanted = expected(restored)
+    assert sorted(set(wanted) - set(restored.after)) == [], restored.printed
+    added = sorted(key for key in set(restored.after) - set(wanted) if key[0] != "events")
+    assert added == []
+
+
+def test_each_rule_of_what_is_not_restored_is_met(restored: Restored) -> None:
+    met = {rule_of_absence(key, item) for key, item in restored.before.items() if key not in restored.after}
+    assert {absent.rule for absent in NOT_RESTORED} - met == set()
+
+
+def test_what_comes_back_is_equal_field_by_field(restored: Restored) -> None:
+    different = {
+        "/".join(key): (before, after)
+        for key, item in expected(restored).items()
+        if (before := fields(key, item)) != (after := fields(key, restored.after[key]))
+    }
+    assert different == {}, json.dumps(different, indent=1)
+
+
+def test_each_rule_of_what_is_changed_is_needed(restored: Restored) -> None:
+    needed = {
+        changed
+        for key, item in expected(restored).items()
+        for changed in changes_of(key)
+        if fields(key, item, but=changed) != fields(key, restored.after[key], but=changed)
+    }
+    assert [changed for changed in CHANGED if changed not in needed] == []
