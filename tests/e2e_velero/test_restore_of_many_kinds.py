@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.usefixtures("credentials"), pytest.mark.timeout(1800)]
 
 _PREFIX = "emptied"
 _NAMESPACE = "velero-restores"
+_CONTROLLER_UID = "batch.kubernetes.io/controller-uid"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,10 @@ NOT_RESTORED = (
         lambda key, item: key[0] == "persistentvolumes" and item["spec"]["persistentVolumeReclaimPolicy"] == "Delete",
     ),
     Absent(
+        "a token Secret that is named as those that Kubernetes made by itself is left to Kubernetes",
+        lambda key, item: key[0] == "secrets" and key[2].startswith("web-token-"),
+    ),
+    Absent(
         "what is labelled so is in no backup",
         lambda _, item: (item["metadata"].get("labels") or {}).get(EXCLUDE_FROM_BACKUP_LABEL) == "true",
     ),
@@ -68,6 +73,7 @@ NOT_RESTORED = (
 
 CHANGED = (
     Changed("*", ("metadata", "uid"), "identity: given anew"),
+    Changed("*", ("metadata", "generateName"), "dropped"),
     Changed("*", ("metadata", "resourceVersion"), "identity: given anew"),
     Changed("*", ("metadata", "creationTimestamp"), "identity: given anew"),
     Changed("*", ("metadata", "generation"), "identity: given anew"),
@@ -76,6 +82,24 @@ CHANGED = (
     Changed("*", ("metadata", "labels", "velero.io/backup-name"), "labels of the restore"),
     Changed("*", ("metadata", "labels", "velero.io/restore-name"), "labels of the restore"),
     Changed("*", ("status",), "not restored unless asked for"),
+    Changed("services", ("spec", "clusterIP"), "given anew, but for headless Services"),
+    Changed("services", ("spec", "clusterIPs"), "given anew, but for headless Services"),
+    Changed("services", ("spec", "ports", "*", "nodePort"), "given anew, unless somebody asked for that port"),
+    Changed("secrets", ("data", "token"), "a new account has a new token"),
+    Changed("secrets", ("metadata", "annotations", "kubernetes.io/service-account.uid"), "a new account's"),
+    Changed("jobs.batch", ("spec", "selector", "matchLabels", _CONTROLLER_UID), "the new Job's own"),
+    Changed("jobs.batch", ("spec", "template", "metadata", "labels", _CONTROLLER_UID), "the new Job's own"),
+    Changed("jobs.batch", ("spec", "template", "metadata", "labels", "controller-uid"), "the new Job's own"),
+    Changed("persistentvolumes", ("spec", "claimRef", "uid"), "bound again to the claim of that name"),
+    Changed("persistentvolumes", ("spec", "claimRef", "resourceVersion"), "bound again to the claim of that name"),
+    Changed("persistentvolumeclaims", ("spec", "volumeName"), "dropped where the volume is provisioned anew"),
+    Changed(
+        "persistentvolumeclaims",
+        ("metadata", "annotations", "pv.kubernetes.io/bound-by-controller"),
+        "the restored claim names its volume by itself",
+    ),
+    Changed("endpoints", ("subsets",), "addresses of pods, by the endpoints controller"),
+    Changed("endpointslices.discovery.k8s.io", ("endpoints",), "addresses of pods, by the endpoints controller"),
 )
 
 
