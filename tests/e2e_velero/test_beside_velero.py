@@ -18,7 +18,6 @@ from e2e_velero import many_kinds
 from e2e_velero.velero_program import Velero, lines_of, served
 from integration.dispatcher_process import Stage
 from pinnace.kube.kinds import SCHEDULES
-from pinnace.kube.objects import Objects
 
 pytestmark = [pytest.mark.usefixtures("credentials"), pytest.mark.timeout(1800)]
 
@@ -122,10 +121,10 @@ def test_schedules(both: Both, on_node: Installation) -> None:
     created = both.run("schedule", "create", "nightly", "--schedule", "0 3 * * 0", "--ttl", "48h", "--labels", "a=b")
     assert_only_known("schedule create", *created)
     for namespace in (NAMESPACE, _NAMESPACE):
-        schedules = Objects(on_node.cluster.client, SCHEDULES, namespace=namespace)
-        on_node.cluster.wait_until(
-            lambda found=schedules: phase(found.get("nightly") or {}) == "Enabled", "the Schedule to be Enabled"
-        )
+        on_node.cluster.wait_for(
+            SCHEDULES, "nightly", namespace=namespace, what="to be Enabled", timeout_seconds=120,
+            until=lambda found: phase(found) == "Enabled",
+        )  # fmt: skip
     for command in ("schedule get", "schedule describe nightly", "schedule pause nightly", "schedule get nightly"):
         assert_only_known(command, *both.run(*command.split()))
 

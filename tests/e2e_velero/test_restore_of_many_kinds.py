@@ -63,7 +63,7 @@ NOT_RESTORED = (
     ),
     Absent(
         "a token Secret that is named as those that Kubernetes made by itself is left to Kubernetes",
-        lambda key, item: key[0] == "secrets" and key[2].startswith("web-token-"),
+        lambda key, _: key[0] == "secrets" and key[2].startswith("web-token-"),
     ),
     Absent(
         "what is labelled so is in no backup",

@@ -12,6 +12,7 @@ from e2e_velero import many_kinds
 from e2e_velero.velero_program import Velero, lines_of, served
 from integration.dispatcher_process import Stage
 from integration.s3_fixtures import open_bucket
+from pinnace.backup.verify_foreign import ForeignBackup
 from pinnace.kube.kinds import BACKUP_STORAGE_LOCATIONS, BACKUPS
 from pinnace.kube.objects import Objects
 from pinnace.store.backup_store import BackupStore
@@ -87,7 +88,11 @@ def test_it_is_verified_as_far_as_its_format_allows(synced: str, on_node: Instal
     assert verified.returncode == 0, verified.stderr
     document = json.loads(verified.stdout)
     assert document["item_count"] == on_node.wait(synced)["status"]["progress"]["itemsBackedUp"]
-    assert document == {}
+    assert document["written_by"] == "another tool"
+    assert (tuple(document["proven"]), tuple(document["not_proven"])) == (
+        ForeignBackup.proven,
+        ForeignBackup.not_proven,
+    )
 
 
 def test_its_items_are_listed_and_fetched(synced: str, velero_on_node: Velero, store_url: str, filled: str) -> None:
