@@ -131,10 +131,10 @@ def test_the_volume_is_snapshotted_between_the_hooks_of_its_pod(
     driver.is_busy.set()
     frozen = {"name": "frozen", "includedNamespaces": [_NAMESPACE], "pre": [hook(_PRE)], "post": [hook(_POST)]}
     installation.create("frozen", includedNamespaces=[_NAMESPACE], hooks={"resources": [frozen]})
-    installation.wait("frozen", until=lambda _: bool(snapshots_in(installation)))
+    installation.wait("frozen", until=lambda _: bool(snapshots_in(installation)), timeout_seconds=300)
     state = installation.cluster.kubectl("exec", "db", f"--namespace={_NAMESPACE}", "--", "cat", "/work/state")
     driver.is_busy.clear()
-    status = installation.wait("frozen")["status"]
+    status = installation.wait("frozen", timeout_seconds=300)["status"]
     log = installation.log_of("frozen")
     assert status["phase"] == "Completed", log
     assert state == "frozen"
@@ -152,7 +152,7 @@ def test_without_hooks_a_job_that_may_only_take_snapshots_takes_it(
     installation: Installation, driver: FakeCsiDriver
 ) -> None:
     installation.create("unfrozen", includedNamespaces=[_NAMESPACE])
-    status = installation.wait("unfrozen")["status"]
+    status = installation.wait("unfrozen", timeout_seconds=300)["status"]
     assert status["phase"] == "Completed", installation.log_of("unfrozen")
     assert (status["csiVolumeSnapshotsCompleted"], status.get("hookStatus") or {}) == (1, {})
     [pod] = installation.pods_of("unfrozen")
