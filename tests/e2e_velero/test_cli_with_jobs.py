@@ -11,7 +11,7 @@ from e2e.installation import NAMESPACE, Installation, phase
 from e2e_velero import many_kinds
 from e2e_velero.velero_program import Velero, lines_of
 from integration.s3_fixtures import open_bucket
-from pinnace.kube.kinds import BACKUP_STORAGE_LOCATIONS, BACKUPS, DELETE_BACKUP_REQUESTS, SCHEDULES
+from pinnace.kube.kinds import BACKUP_STORAGE_LOCATIONS, BACKUPS, DELETE_BACKUP_REQUESTS, PODS, SCHEDULES
 from pinnace.kube.objects import Objects
 from pinnace.store.backup_store import BackupStore
 
@@ -45,7 +45,9 @@ def test_backup_create_waits_for_the_job(created: list[str], on_node: Installati
     )
     [pod] = on_node.pods_of("by-cli")
     assert pod["spec"]["nodeName"] == on_node.cluster.cluster.nodes[0].name
-    assert pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 0
+    on_node.cluster.wait_for(
+        PODS, pod["metadata"]["name"], namespace=NAMESPACE, until=lambda found: phase(found) == "Succeeded"
+    )
     assert pinnace("backup", "verify", "by-cli", "--store", on_node.store_url).returncode == 0
 
 
