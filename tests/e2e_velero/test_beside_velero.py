@@ -36,7 +36,22 @@ class Difference:
     explained: str
 
 
-DIFFERENCES: dict[str, tuple[Difference, ...]] = {}
+_ATTEMPT = Difference(
+    (r"Annotations:  pinnace\.io/attempt-id=\S+", r"velero\.io/resource-timeout=10m0s"),
+    (r"Annotations:  velero\.io/resource-timeout=10m0s",),
+    "one more annotation, `pinnace.io/attempt-id`",
+)
+DIFFERENCES = {
+    "version --timeout 60s": (
+        Difference(
+            (r"Version: v1\.18\.1\+pinnace\.[0-9.]+",),
+            (r"Version: v1\.18\.1",),
+            "the API's version with ours as its build",
+        ),
+    ),
+    "backup describe same --details": (_ATTEMPT,),
+    "backup describe all": (_ATTEMPT,),
+}
 
 
 @dataclass(frozen=True)
@@ -107,14 +122,23 @@ def test_backup_create(created: tuple[list[str], list[str]]) -> None:
     "command",
     [
         "version --timeout 60s",
-        "plugin get",
         "backup get same",
         "backup describe same --details",
-        "backup-location get",
+        "backup-location get default",
     ],
 )
 def test_what_is_shown(both: Both, command: str) -> None:
     assert_only_known(command, *both.run(*command.split()))
+
+
+def test_plugins_are_those_that_a_backup_runs(both: Both) -> None:
+    ours, theirs = both.run("plugin", "get")
+    assert [line for line in ours if line not in theirs] == []
+    more: dict[str, set[str]] = {}
+    for name, kind in (line.split("  ") for line in theirs if line not in ours):
+        more.setdefault(kind, set()).add(name)
+    assert more == {}
+    assert "the same kinds, and those of restores and deletions" in _DOCUMENT.read_text()
 
 
 def test_schedules(both: Both, on_node: Installation) -> None:
@@ -137,7 +161,7 @@ def test_logs_have_the_same_shape(both: Both) -> None:
         assert lines
         for line in lines:
             assert re.fullmatch(
-                r'time="[0-9T:-]+Z" level=(info|warning) msg=("(?:[^"\\]|\\.)*"|\S+)( [\w.]+=("(?:[^"\\]|\\.)*"|\S+))*',
+                r'time="[0-9T:-]+Z" level=(info|warning) msg=("(?:[^"\\]|\\.)*"|\S+)( [\w.]+=("(?:[^"\\]|\\.)*"|\S*))*',
                 line,
             )
             assert f"backup={NAMESPACE}/same" in line or f"backup={_NAMESPACE}/same" in line
@@ -171,6 +195,7 @@ def lasting(found: dict[str, bytes]) -> dict[str, bytes]:
 def test_without_filters_ours_holds_the_cluster_scoped_kinds_too(both: Both, filled: str) -> None:
     for lines in both.run("backup", "create", "all", "--wait"):
         assert "Backup completed with status: Completed." in lines[-1]
+    assert_only_known("backup describe all", *both.run("backup", "describe", "all"))
     ours, theirs = (lasting(found) for found in items(both, "all"))
     assert sorted(set(theirs) - set(ours)) == []
     assert [path for path in theirs if ours[path] != theirs[path]] == []
