@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.usefixtures("credentials"), pytest.mark.timeout(1800)]
 _PREFIX = "emptied"
 _NAMESPACE = "velero-restores"
 _CONTROLLER_UID = "batch.kubernetes.io/controller-uid"
+_RECLAIMED = "persistentvolumeclaims/*/reclaimed"
 _SLICES = "endpointslices.discovery.k8s.io"
 
 
@@ -42,12 +43,12 @@ def _is_made_by_a_controller(item: Document) -> bool:
 
 @dataclass(frozen=True)
 class Changed:
-    """A field that a restore, or a controller after it, changes; `kinds` is a pattern of group resources.
+    """A field that a restore, or a controller after it, changes.
 
-    `path` has `*` for each entry of a list, and of a map.
+    `items` is a pattern of `<group resource>/<namespace>/<name>`; `path` has `*` for each entry of a list or a map.
     """
 
-    kinds: str
+    items: str
     path: tuple[str, ...]
     rule: str
 
@@ -103,23 +104,30 @@ CHANGED = (
     Changed("*", ("metadata", "labels", "velero.io/backup-name"), "labels of the restore"),
     Changed("*", ("metadata", "labels", "velero.io/restore-name"), "labels of the restore"),
     Changed("*", ("status",), "not restored unless asked for"),
-    Changed("services", ("spec", "clusterIP"), "given anew, but for headless Services"),
-    Changed("services", ("spec", "clusterIPs"), "given anew, but for headless Services"),
-    Changed("services", ("spec", "ports", "*", "nodePort"), "given anew, unless somebody asked for that port"),
-    Changed("secrets", ("data", "token"), "a new account has a new token"),
-    Changed("secrets", ("metadata", "annotations", "kubernetes.io/service-account.uid"), "a new account's"),
-    Changed("jobs.batch", ("spec", "selector", "matchLabels", _CONTROLLER_UID), "the new Job's own"),
-    Changed("jobs.batch", ("spec", "template", "metadata", "labels", _CONTROLLER_UID), "the new Job's own"),
-    Changed("jobs.batch", ("spec", "template", "metadata", "labels", "controller-uid"), "the new Job's own"),
-    Changed("persistentvolumes", ("spec", "claimRef", "uid"), "bound again to the claim of that name"),
-    Changed("persistentvolumes", ("spec", "claimRef", "resourceVersion"), "bound again to the claim of that name"),
-    Changed("persistentvolumeclaims", ("spec", "volumeName"), "dropped where the volume is provisioned anew"),
+    Changed("services/*", ("spec", "clusterIP"), "given anew, but for headless Services"),
+    Changed("services/*", ("spec", "clusterIPs"), "given anew, but for headless Services"),
+    Changed("services/*", ("spec", "ports", "*", "nodePort"), "given anew, unless somebody asked for that port"),
+    Changed("secrets/*", ("data", "token"), "a new account has a new token"),
+    Changed("secrets/*", ("metadata", "annotations", "kubernetes.io/service-account.uid"), "a new account's"),
+    Changed("jobs.batch/*", ("spec", "selector", "matchLabels", _CONTROLLER_UID), "the new Job's own"),
+    Changed("jobs.batch/*", ("spec", "template", "metadata", "labels", _CONTROLLER_UID), "the new Job's own"),
+    Changed("jobs.batch/*", ("spec", "template", "metadata", "labels", "controller-uid"), "the new Job's own"),
+    Changed("persistentvolumes/*", ("spec", "claimRef", "uid"), "bound again to the claim of that name"),
+    Changed("persistentvolumes/*", ("spec", "claimRef", "resourceVersion"), "bound again to the claim of that name"),
+    Changed(_RECLAIMED, ("spec", "volumeName"), "its volume is provisioned anew"),
+    Changed(_RECLAIMED, ("metadata", "annotations", "pv.kubernetes.io/bind-completed"), "it waits for its volume"),
     Changed(
-        "persistentvolumeclaims",
+        "persistentvolumeclaims/*/data-db-0",
         ("metadata", "annotations", "pv.kubernetes.io/bound-by-controller"),
         "the restored claim names its volume by itself",
     ),
-    Changed("endpoints", ("subsets",), "addresses of pods, by the endpoints controller"),
+    Changed("endpoints/*", ("subsets",), "addresses of pods, by the endpoints controller"),
+    Changed(
+        "endpoints/*",
+        ("metadata", "annotations", "endpoints.kubernetes.io/last-change-trigger-time"),
+        "by the endpoints controller",
+    ),
+    Changed("pods/*/running-*", ("metadata", "finalizers"), "taken off by the Job controller: it is no Job's any more"),
 )
 
 
@@ -168,7 +176,7 @@ def rule(rules: tuple[Rule, ...], key: Key, item: Document) -> Rule | None:
 
 
 def changes_of(key: Key) -> list[Changed]:
-    return [changed for changed in CHANGED if fnmatchcase(key[0], changed.kinds)]
+    return [changed for changed in CHANGED if fnmatchcase("/".join(key), changed.items)]
 
 
 def without(value: Any, path: tuple[str, ...]) -> Any:
