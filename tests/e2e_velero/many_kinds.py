@@ -43,11 +43,12 @@ def apply(cluster: NodeCluster, prefix: str) -> None:
     for name in namespaces(prefix):
         cluster.make_namespace(name, restricted=name.endswith("-app"))
     cluster.apply(*(each for each in documents if each["kind"] not in _FIRST))
-    status = {"status": {"phase": "Made", "since": "<before>"}}
-    cluster.kubectl(
-        "patch", f"widgets.{prefix}.example.com", "small", f"--namespace={prefix}-app", "--subresource=status",
-        "--type=merge", f"--patch={json.dumps(status)}",
-    )  # fmt: skip
+    # Changed once, so that there is an object of generation 2; and with a status of its own.
+    for subresource, patch in (((), {"spec": {"size": 2}}), (("--subresource=status",), {"status": {"phase": "Made"}})):
+        cluster.kubectl(
+            "patch", f"widgets.{prefix}.example.com", "small", f"--namespace={prefix}-app", "--type=merge",
+            f"--patch={json.dumps(patch)}", *subresource,
+        )  # fmt: skip
     wait_until_settled(cluster, prefix)
 
 

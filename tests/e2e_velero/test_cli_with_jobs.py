@@ -118,7 +118,7 @@ def test_schedule_create_get_and_pause_and_a_backup_from_it(
     on_node.cluster.wait_for(
         SCHEDULES, "weekly", namespace=NAMESPACE, until=lambda found: phase(found) == "Enabled", what="to be Enabled"
     )
-    header, row = lines_of(velero_on_node.run("schedule", "get"))
+    header, row = lines_of(velero_on_node.run("schedule", "get", "weekly"))
     assert header == "NAME  STATUS  CREATED  SCHEDULE  BACKUP TTL  LAST BACKUP  SELECTOR  PAUSED"
     assert re.fullmatch(rf"weekly  Enabled  {_TIME}  0 3 \* \* 0  48h0m0s  n/a  app=web  false", row)
     assert velero_on_node.run("schedule", "pause", "weekly").splitlines()[-1] == "Schedule weekly paused successfully"
