@@ -210,6 +210,7 @@ def expected(restored: Restored) -> State:
 def test_nothing_was_left_before_the_restore(restored: Restored) -> None:
     assert restored.emptied == {}
     assert len(restored.before) > 100
+    assert len({group_resource for group_resource, _, _ in restored.before}) >= 47
 
 
 def test_the_restore_had_no_error(restored: Restored) -> None:
