@@ -100,12 +100,12 @@ integration-thorough: extension cluster-binaries test-programs
 
 # Tests with pods on a real kubelet and containerd; skipped with a reason where not root (PINNACE_E2E=require fails instead)
 [group('test')]
-e2e: extension node-packages node-binaries
+e2e: extension node-packages node-binaries test-programs
     pytest -q tests/e2e -m "not thorough"
 
 # The same with the slow faults
 [group('test')]
-e2e-thorough: extension node-packages node-binaries
+e2e-thorough: extension node-packages node-binaries test-programs
     pytest -q tests/e2e
 
 # Both of these in one session of several processes, most of whose time is waiting
@@ -183,9 +183,9 @@ velero-program package place:
     CGO_ENABLED=0 go build -p 2 -ldflags "-s -w -X $stamp" -o "$unfinished" "github.com/vmware-tanzu/{{package}}"
     mv "$unfinished" "$program"
 
-# The real velero CLI against our dispatcher, and the real Velero server on our bucket, with a real apiserver and S3 server
+# The real velero CLI and server beside ours, on a real apiserver and S3 server; what needs Jobs on a kubelet needs root, and says so where it is skipped
 [group('test')]
-velero: extension cluster-binaries velero-cli velero-plugin
+velero: extension cluster-binaries node-packages node-binaries velero-cli velero-plugin
     pytest -q tests/e2e_velero
 
 # promtool of k8s/cluster/promtool/go.mod, built once and cached (5 minutes), and what it says of the alerts

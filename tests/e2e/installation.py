@@ -13,12 +13,12 @@ from integration.s3_server import ACCESS_KEY, SECRET_KEY, SeaweedServer
 from pinnace.kube.kinds import BACKUP_STORAGE_LOCATIONS, BACKUPS, EVENTS, JOBS, PODS
 from pinnace.kube.objects import Kind
 
-__all__ = ["NAMESPACE", "ROOT", "Installation", "install"]
+__all__ = ["CREDENTIALS", "NAMESPACE", "ROOT", "Installation", "install"]
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = "velero"
 _TERMINAL = ("Completed", "PartiallyFailed", "Failed", "FailedValidation")
-_CREDENTIALS = f"[default]\naws_access_key_id={ACCESS_KEY}\naws_secret_access_key={SECRET_KEY}\n"
+CREDENTIALS = f"[default]\naws_access_key_id={ACCESS_KEY}\naws_secret_access_key={SECRET_KEY}\n"
 _OVERLAY = """\
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
@@ -46,11 +46,12 @@ class Installation:
     cluster: NodeCluster
     server: SeaweedServer
     bucket: str
+    prefix: str = ""
 
     @property
     def store_url(self) -> str:
         """The location, as `--store` takes it."""
-        return self.server.store_url(self.bucket)
+        return self.server.store_url(self.bucket, self.prefix)
 
     def create(self, name: str, **spec: Any) -> None:
         """Create a Backup as a user does."""
@@ -158,7 +159,13 @@ def phase(backup: Document) -> str:
 
 
 def install(
-    cluster: NodeCluster, server: SeaweedServer, *, bucket: str, folder: Path, arguments: list[str]
+    cluster: NodeCluster,
+    server: SeaweedServer,
+    *,
+    bucket: str,
+    folder: Path,
+    arguments: list[str],
+    prefix: str = "",
 ) -> Installation:
     """Apply the kinds and an overlay of the base, as docs/install.md says, with a location and its Secret."""
     cluster.kubectl("apply", "--server-side", "--kustomize", str(ROOT / "k8s" / "crds"))
@@ -172,7 +179,7 @@ def install(
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {"name": "cloud-credentials", "namespace": NAMESPACE},
-            "stringData": {"cloud": _CREDENTIALS},
+            "stringData": {"cloud": CREDENTIALS},
         },
         {
             "apiVersion": "velero.io/v1",
@@ -181,7 +188,7 @@ def install(
             "spec": {
                 "provider": "aws",
                 "default": True,
-                "objectStorage": {"bucket": bucket},
+                "objectStorage": {"bucket": bucket, "prefix": prefix},
                 "config": {"s3Url": server.url, "s3ForcePathStyle": "true", "region": "us-east-1"},
                 "credential": {"name": "cloud-credentials", "key": "cloud"},
             },
@@ -195,4 +202,4 @@ def install(
         BACKUP_STORAGE_LOCATIONS, "default", namespace=NAMESPACE, what="to be Available", timeout_seconds=60,
         until=lambda found: phase(found) == "Available",
     )  # fmt: skip
-    return Installation(cluster, server, bucket)
+    return Installation(cluster, server, bucket, prefix)

@@ -100,6 +100,13 @@ class NodeCluster:
                 raise AssertionError(f"{waited}\n{json.dumps(found, indent=1)}\n{self.situation(namespace)}")
             time.sleep(_POLL_SECONDS)
 
+    def wait_until(self, holds: Callable[[], Any], what: str, *, timeout_seconds: float = 120.0) -> None:
+        """Look until it holds."""
+        deadline = time.monotonic() + timeout_seconds
+        while not self.patiently(holds):
+            assert time.monotonic() < deadline, f"waited {timeout_seconds:.0f} s for {what}"
+            time.sleep(_POLL_SECONDS)
+
     def situation(self, namespace: str) -> str:
         """What a person would look at first: pods, their logs, events, kubelet."""
         parts = [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e_velero.velero_program import Velero
+from e2e_velero.velero_program import Velero, lines_of
 from integration.dispatcher_process import Stage, phase
 from integration.s3_fixtures import open_bucket
 from integration.s3_server import SeaweedServer
@@ -32,12 +32,6 @@ def created(velero: Velero, stage: Stage) -> str:
 
 def store_of(stage: Stage, server: SeaweedServer, name: str) -> BackupStore:
     return BackupStore(open_bucket(server.store_url(stage.bucket, f"{stage.namespace}/default")), name)
-
-
-def lines_of(text: str) -> list[str]:
-    """Without colours and the columns' widths."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    return [re.sub(r"\s{2,}|\t", "  ", line).strip() for line in plain.splitlines() if line.strip()]
 
 
 def test_version_names_the_server_and_wants_no_update(velero: Velero) -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from e2e_velero.velero_program import Velero
+from e2e_velero.velero_program import Velero, lines_of
 from integration.dispatcher_process import Stage, phase
 from pinnace.cli.main import app
 from pinnace.kube.kinds import BACKUPS, SCHEDULES
@@ -14,12 +14,6 @@ _ENDED = "PartiallyFailed"
 """The samples have an API that does not answer."""
 
 pytestmark = pytest.mark.usefixtures("credentials")
-
-
-def lines_of(text: str) -> list[str]:
-    """Without colours and the columns' widths."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    return [re.sub(r"\s{2,}|\t", "  ", line).strip() for line in plain.splitlines() if line.strip()]
 
 
 def ours(stage: Stage, *arguments: str) -> list[str]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from e2e_velero.velero_program import Velero, VeleroServer
+from e2e_velero.velero_program import Velero, served
 from integration.cluster_fixtures import TestedCluster
 from integration.dispatcher_process import Stage, phase
-from pinnace.kube.kinds import BACKUP_STORAGE_LOCATIONS, BACKUPS
+from pinnace.kube.kinds import BACKUPS
 from pinnace.velero.label import EXCLUDE_FROM_BACKUP_LABEL
 
 pytestmark = pytest.mark.usefixtures("credentials")
@@ -27,27 +27,12 @@ _MADE_BY_VELERO = ("velero.io/backup-name", "velero.io/restore-name")
 
 
 @pytest.fixture(scope="module")
-def server(
-    stage: Stage, velero: Velero, local_cluster: TestedCluster, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Velero]:
+def server(stage: Stage, velero: Velero, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Velero]:
     """The CLI of a namespace with a real server, and with a location on the prefix into which our dispatcher writes."""
     folder = tmp_path_factory.mktemp("server")
-    credentials = folder / "credentials"
-    credentials.write_text(stage.credentials)
     other = Stage(stage.kubeconfig, _NAMESPACE, folder, stage.s3_url, stage.bucket, stage.credentials)
-    other.make()
-    other.make_location("default", prefix=f"{stage.namespace}/default", default=True)
-    config = {"s3Url": stage.s3_url, "s3ForcePathStyle": "true", "region": "us-east-1", "checksumAlgorithm": ""}
-    other.objects(BACKUP_STORAGE_LOCATIONS).merge_patch("default", {"spec": {"config": config}})
-    # It restores only where it finds itself; with no replica this one does not run.
-    local_cluster.kubectl("create", "deployment", "velero", "--image=none", "--replicas=0", f"--namespace={_NAMESPACE}")
-    running = VeleroServer(velero.program, stage.kubeconfig, _NAMESPACE, folder / "server.log", credentials)
-    running.start()
-    try:
-        yield Velero(velero.program, stage.kubeconfig, _NAMESPACE, velero.home)
-    finally:
-        running.end()
-        print(running.log.read_text()[-3000:])
+    with served(velero, other, locations={"default": f"{stage.namespace}/default"}) as command:
+        yield command
 
 
 @pytest.fixture(scope="module")

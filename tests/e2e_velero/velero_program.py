@@ -1,18 +1,26 @@
-"""The real velero CLI, as `./just velero-cli` builds it, run as its users run it."""
+"""The real velero CLI and server, as `./just velero-cli` builds them, run as their users run them."""
 
 import os
 import re
 import socket
 import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-__all__ = ["Velero", "VeleroServer", "find_velero"]
+from integration.dispatcher_process import Stage
+from pinnace.cluster import kubectl
+from pinnace.kube.kinds import BACKUP_STORAGE_LOCATIONS
+
+__all__ = ["Velero", "find_velero", "lines_of", "served"]
 
 _GO_MOD = Path(__file__).parents[2] / "k8s" / "cluster" / "velero" / "go.mod"
-_SECONDS = 120
+_SECONDS = 400
+"""More than any wait for a backup takes on a machine that does much else."""
+
 _METRICS_PORT = 8080
 """The server's controllers have their metrics there, and no flag changes it."""
 
@@ -55,7 +63,7 @@ class Velero:
 
 
 @dataclass
-class VeleroServer:
+class _VeleroServer:
     """The real server as a process, with the aws plugin that `./just velero-plugin` builds."""
 
     program: Path
@@ -91,3 +99,36 @@ class VeleroServer:
         if self.process is not None:
             self.process.kill()
             self.process.wait(30)
+
+
+@contextmanager
+def served(velero: Velero, stage: Stage, *, locations: Mapping[str, str]) -> Iterator[Velero]:
+    """The CLI of the namespace of `stage`, in which a real server works; `locations` are prefixes by name.
+
+    The first of them is the default.
+    """
+    stage.make()
+    config = {"s3Url": stage.s3_url, "s3ForcePathStyle": "true", "region": "us-east-1", "checksumAlgorithm": ""}
+    for name, prefix in locations.items():
+        stage.make_location(name, prefix=prefix, default=name == next(iter(locations)))
+        stage.objects(BACKUP_STORAGE_LOCATIONS).merge_patch(name, {"spec": {"config": config}})
+    credentials = stage.folder / f"{stage.namespace}-credentials"
+    credentials.write_text(stage.credentials)
+    # It restores only where it finds itself; with no replica this one does not run.
+    namespace = f"--namespace={stage.namespace}"
+    deployment = ("deployment", "velero", "--image=none", "--replicas=0", namespace)
+    kubectl.run("create", *deployment, kubeconfig=stage.kubeconfig)
+    log = stage.folder / f"{stage.namespace}.log"
+    running = _VeleroServer(velero.program, stage.kubeconfig, stage.namespace, log, credentials)
+    running.start()
+    try:
+        yield Velero(velero.program, stage.kubeconfig, stage.namespace, velero.home)
+    finally:
+        running.end()
+        print(running.log.read_text()[-3000:])
+
+
+def lines_of(text: str) -> list[str]:
+    """What a command printed, without colours, empty lines and the columns' widths."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    return [re.sub(r"\s{2,}|\t", "  ", line).strip() for line in plain.splitlines() if line.strip()]

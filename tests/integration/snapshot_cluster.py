@@ -11,12 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from integration.cluster_fixtures import TestedCluster, cluster_folder, tested_cluster
-from pinnace.cluster import binaries, local_cluster, processes, versions
+from pinnace.cluster import binaries, kubectl, local_cluster, processes, versions
 from pinnace.errors import KubeError
 from pinnace.kube.client import Client, connect
 from pinnace.kube.kinds import VOLUME_SNAPSHOT_CONTENTS
 
-__all__ = ["FakeCsiDriver", "SnapshotCluster", "claim_and_volume", "snapshot_cluster"]
+__all__ = [
+    "FakeCsiDriver",
+    "SnapshotCluster",
+    "claim_and_volume",
+    "snapshot_cluster",
+    "snapshot_controller",
+    "snapshots_served",
+]
 
 _CLIENT_MODULE = "github.com/kubernetes-csi/external-snapshotter/client/v8"
 _FINALIZER = "snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection"
@@ -31,7 +38,7 @@ class FakeCsiDriver:
 
     Contents of other drivers are only let go when they are deleted, and those of `absent` ones are served by nobody.
     `stored` are the handles that the storage has, `deleted` those that it was told to delete; it refuses those in
-    `refused`, and those in `secrets` without the Secret that is named there.
+    `refused`, and those in `secrets` without the Secret that is named there. While `is_busy` is set it takes no snapshot.
     """
 
     client: Client
@@ -42,6 +49,7 @@ class FakeCsiDriver:
     refused: set[str] = field(default_factory=set)
     absent: set[str] = field(default_factory=set)
     secrets: dict[str, tuple[str, str]] = field(default_factory=dict)
+    is_busy: threading.Event = field(default_factory=threading.Event)
     _is_ended: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
@@ -70,7 +78,7 @@ class FakeCsiDriver:
                 self._patch(f"{path}/status", {"status": {"snapshotHandle": None}})
                 others = [each for each in content["metadata"].get("finalizers") or () if each != _FINALIZER]
                 self._patch(path, {"metadata": {"finalizers": others}})
-        elif content["spec"]["driver"] != self.driver or status.get("readyToUse"):
+        elif content["spec"]["driver"] != self.driver or status.get("readyToUse") or self.is_busy.is_set():
             return
         elif source.get("snapshotHandle", "") not in self.stored | {""}:
             message = f"can not find snapshot for snapshotID {source['snapshotHandle']}"
@@ -141,27 +149,39 @@ class SnapshotCluster:
 @contextmanager
 def snapshot_cluster(*, driver: str, restore_bytes: int) -> Iterator[SnapshotCluster]:
     """Start everything, and end it."""
-    modules = versions.modules_folder()
-    controller = binaries.snapshot_controller(modules)
-    built = binaries.ensure(report=print, more=(controller,))
+    snapshot_controller()
     with cluster_folder() as folder:
-        tested = tested_cluster(local_cluster.up(folder, report=print, built=built))
-        for crd in sorted(_crds(modules)):
-            tested.kubectl("apply", "--server-side", "-f", str(crd))
-        process = processes.start(
-            "snapshot-controller",
-            command=[
-                str(built.path(controller.name)), "--kubeconfig", str(tested.kubeconfig),
-                "--kube-api-qps=100", "--kube-api-burst=200",
-            ],
-            log=folder / "snapshot-controller.log",
-        )  # fmt: skip
-        client = connect(kubeconfig=tested.kubeconfig)
-        try:
-            with FakeCsiDriver(client, driver, restore_bytes).running() as served:
-                yield SnapshotCluster(tested, client, served)
-        finally:
-            processes.stop(process, timeout_seconds=5)
+        tested = tested_cluster(local_cluster.up(folder, report=print))
+        with snapshots_served(tested.cluster, driver=driver, restore_bytes=restore_bytes) as served:
+            yield SnapshotCluster(tested, served.client, served)
+
+
+@contextmanager
+def snapshots_served(
+    cluster: local_cluster.LocalCluster, *, driver: str, restore_bytes: int
+) -> Iterator[FakeCsiDriver]:
+    """Give a running cluster kinds, controller and driver; afterwards the kinds are there, and nobody serves them."""
+    for crd in sorted(_crds(versions.modules_folder())):
+        kubectl.run("apply", "--server-side", "-f", str(crd), kubeconfig=cluster.kubeconfig)
+    process = processes.start(
+        "snapshot-controller",
+        command=[
+            str(snapshot_controller()), "--kubeconfig", str(cluster.kubeconfig),
+            "--kube-api-qps=100", "--kube-api-burst=200",
+        ],
+        log=cluster.folder / "snapshot-controller.log",
+    )  # fmt: skip
+    try:
+        with FakeCsiDriver(connect(kubeconfig=cluster.kubeconfig), driver, restore_bytes).running() as served:
+            yield served
+    finally:
+        processes.stop(process, timeout_seconds=5)
+
+
+def snapshot_controller() -> Path:
+    """The real one, built where the cache lacks it."""
+    program = binaries.snapshot_controller(versions.modules_folder())
+    return binaries.ensure(report=print, more=(program,)).path(program.name)
 
 
 def claim_and_volume(
