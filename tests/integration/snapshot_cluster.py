@@ -38,7 +38,8 @@ class FakeCsiDriver:
 
     Contents of other drivers are only let go when they are deleted, and those of `absent` ones are served by nobody.
     `stored` are the handles that the storage has, `deleted` those that it was told to delete; it refuses those in
-    `refused`, and those in `secrets` without the Secret that is named there. While `is_busy` is set it takes no snapshot.
+    `refused`, and those in `secrets` without the Secret that is named there. While `is_busy` is set it
+    takes no snapshot.
     """
 
     client: Client
