@@ -45,6 +45,8 @@ def lines(namespace: str, result: str) -> str:
         "clusterrole/pinnace-backup-snapshots",
         f"clusterrolebinding/pinnace-backup-snapshots-{namespace}",
         "rolebinding/pinnace-backup-snapshots",
+        "clusterrole/pinnace-dispatcher-snapshots",
+        f"clusterrolebinding/pinnace-dispatcher-snapshots-{namespace}",
         "deployment/pinnace-dispatcher",
         "service/pinnace-dispatcher",
         "secret/cloud-credentials",
@@ -161,7 +163,11 @@ def test_without_csi_snapshots_the_accounts_that_may_make_some_go_and_come_back(
 ) -> None:
     succeeded(*flags)
     accounts = ["serviceaccount/pinnace-backup-snapshots", "serviceaccount/pinnace-backup-hooks-snapshots"]
-    bindings = [f"clusterrolebinding/pinnace-backup-snapshots-{namespace}", "rolebinding/pinnace-backup-snapshots"]
+    bindings = [
+        f"clusterrolebinding/pinnace-backup-snapshots-{namespace}",
+        "rolebinding/pinnace-backup-snapshots",
+        f"clusterrolebinding/pinnace-dispatcher-snapshots-{namespace}",
+    ]
     ends = (" created", " configured", " deleted")
     told = [line for line in succeeded(*flags, "--csi-snapshots=off").splitlines() if line.endswith(ends)]
     assert told == [
