@@ -1,6 +1,7 @@
 """A dispatcher's process that is killed at its writes: the next ones come to the end that an undisturbed one has."""
 
 import dataclasses
+import gzip
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -163,6 +164,7 @@ def an_expired_backup(world: World) -> None:
         keys = BackupStore(world.store, name).keys
         for key in (keys.metadata, keys.archive, keys.log):
             world.store.put(key, b"x")
+        world.store.put(keys.resource_list, gzip.compress(b"{}"))
         create(world, RESTORES, "Restore", f"of-{name}", metadata=finalizers, spec={"backupName": name})
         world.store.put(f"restores/of-{name}/restore-of-{name}-logs.gz", b"x")
     old = BackupStore(world.store, "old")
@@ -252,6 +254,7 @@ def comes_to_the_same_end(new_world: Callable[[], World], scenario: str, *cuts: 
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.thorough
 @pytest.mark.parametrize("scenario", _SCENARIOS)
 def test_killed_after_each_of_its_writes_it_comes_to_the_same_end(
     new_world: Callable[[], World], scenario: str
