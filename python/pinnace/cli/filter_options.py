@@ -5,11 +5,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from pinnace.cli.options import CLUSTER, FILTERS
+from pinnace.cli.options import CLUSTER, FILTERS, VOLUMES
 
 __all__ = [
     "BACKUP",
-    "VOLUMES",
     "Annotations",
     "ClusterResources",
     "Consistency",
@@ -35,8 +34,8 @@ __all__ = [
     "Ttl",
 ]
 
-BACKUP, VOLUMES = "Backup", "Volumes"
-"""Panels of `--help`, beside those of all commands."""
+BACKUP = "Backup"
+"""A panel of `--help`, beside those of all commands."""
 
 
 def _names(what: str, example: str) -> Any:

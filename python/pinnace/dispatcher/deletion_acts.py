@@ -51,7 +51,7 @@ class DeletionActs:
         self._locations = locations
         self._snapshots = snapshots
         self._metrics = metrics
-        self._events = events
+        self._events = events.about("velero.io/v1", "Backup")
         self._clock = clock
 
     def perform(self, step: DeletionStep, observed: ObservedDeletion) -> None:
@@ -139,10 +139,7 @@ class DeletionActs:
             return
         _log.info("backup %s: %s", observed.request["spec"]["backupName"], removal.told)
         if observed.backup is not None:
-            self._events.record(
-                observed.backup, kind="Backup", api_version="velero.io/v1", reason="SnapshotsRemoved",
-                message=removal.told,
-            )  # fmt: skip
+            self._events.tell(observed.backup, "SnapshotsRemoved", removal.told)
 
     def _note(self, observed: ObservedDeletion, annotations: Mapping[str, str]) -> None:
         self._requests.patch_unchanged(observed.request, {"metadata": {"annotations": dict(annotations)}})
@@ -171,10 +168,7 @@ class DeletionActs:
             return
         if phase_of(request) == "InProgress":
             self._metrics.deletion_failed(backup)
-        self._events.record(
-            backup, kind="Backup", api_version="velero.io/v1", reason="DeletionFailed", message="; ".join(errors),
-            warning=True,
-        )  # fmt: skip
+        self._events.warn(backup, "DeletionFailed", "; ".join(errors))
 
     def _delete_request(self, request: Mapping[str, Any]) -> None:
         self._requests.delete(request["metadata"]["name"], uid=request["metadata"]["uid"])

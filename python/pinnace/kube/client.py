@@ -32,6 +32,7 @@ _THROTTLED = 429
 _THROTTLED_SECONDS = 60.0
 """An API server that is busy for longer is not waited for here; who asks may know that it is worth more."""
 
+_PAGE_LIMIT = "500"
 _READ_TIMEOUT_SECONDS = 90.0
 """Longer than the apiserver's own request timeout of 60 s, so that its answer is heard."""
 
@@ -159,6 +160,16 @@ class Client:
             raise KubeError(
                 request=describe(path, query), status=200, reason=f"the answer is not JSON: {error}"
             ) from error
+
+    def pages(self, path: str, query: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+        """Read a list of any length, a page at a time, as the API server gives it now."""
+        token = ""
+        while True:
+            page = self.get(path, {**query, "limit": _PAGE_LIMIT, **({"continue": token} if token else {})})
+            yield page
+            token = str((page.get("metadata") or {}).get("continue") or "")
+            if not token:
+                return
 
     def _read(self, path: str, query: Mapping[str, str], *, accept: str) -> bytes:
         with self.open(path, query, accept=accept) as response:

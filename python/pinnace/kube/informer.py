@@ -20,24 +20,21 @@ _PAUSE_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
-_PAGE_LIMIT = "500"
-"""A namespace may hold thousands of Backups, one for each in its buckets: a page at a time is parsed and made small."""
-
-
 class _List:
-    """What the informer expects of a list: attributes, where the API server gives documents, a page each."""
+    """What the informer expects of a list: attributes, where the API server gives documents, a page each.
+
+    A namespace may hold thousands of Backups, one for each in its buckets: a page at a time is parsed and made small.
+    """
 
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
         self.metadata = self
         self.resource_version = ""
 
-    def add(self, page: Mapping[str, Any]) -> str:
-        """Take a page; gives the continue token, "" after the last."""
+    def add(self, page: Mapping[str, Any]) -> None:
+        """Take a page."""
         self.items += [_without_managers(item) for item in page.get("items") or []]
-        metadata = page.get("metadata") or {}
-        self.resource_version = str(metadata.get("resourceVersion") or "")
-        return str(metadata.get("continue") or "")
+        self.resource_version = str((page.get("metadata") or {}).get("resourceVersion") or "")
 
 
 class Informer:
@@ -112,12 +109,11 @@ class Informer:
             raise
 
     def _whole_list(self, query: Mapping[str, str]) -> _List:
-        found, token = _List(), ""
-        while True:
-            page = {"limit": _PAGE_LIMIT, **({"continue": token} if token else {})}
-            if not (token := found.add(self._client.get(self._path, {**query, **page}))):
-                self._synced = True
-                return found
+        found = _List()
+        for page in self._client.pages(self._path, query):
+            found.add(page)
+        self._synced = True
+        return found
 
     def _say(self, error: object) -> None:
         # A list that fails repeats every few seconds while the API server is away; once is enough to know.

@@ -11,7 +11,6 @@ __all__ = ["Kind", "Objects"]
 
 _NOT_FOUND = 404
 _CONFLICT = 409
-_PAGE_LIMIT = "500"
 _NAME = re.compile(r"(?!\.{1,2}$)[^/%]+")
 """What the API server takes as a segment of a path; a name may come from a user's document."""
 
@@ -57,14 +56,8 @@ class Objects:
 
     def each(self, *, label_selector: str) -> Iterator[dict[str, Any]]:
         """Read all that have some labels, however many: a page is held at a time."""
-        page = {"labelSelector": label_selector, "limit": _PAGE_LIMIT}
-        token = ""
-        while True:
-            answer = self._client.get(self._path(), {**page, **({"continue": token} if token else {})})
-            yield from answer.get("items") or []
-            token = str((answer.get("metadata") or {}).get("continue") or "")
-            if not token:
-                return
+        for page in self._client.pages(self._path(), {"labelSelector": label_selector}):
+            yield from page.get("items") or []
 
     def create(self, document: Mapping[str, Any]) -> bool:
         """Create; False where the name is taken already, which a repeated step finds and goes on from."""

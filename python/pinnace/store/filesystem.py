@@ -21,6 +21,7 @@ from pinnace.store.object_store import (
     StretchPlace,
     StretchWriter,
     Upload,
+    Writer,
     check_directory_prefix,
     check_key,
     refuse_foreign_directories,
@@ -221,28 +222,45 @@ class FilesystemStore:
                 folder = folder.parent
 
 
-class _FileWriter(ObjectWriter):
-    """With `create_only` but not `is_strict`, a file system without links is looked at first and then written to."""
+class _HiddenFile(Writer):
+    """A file that no listing shows; `flags` say what becomes of one that is there."""
 
-    def __init__(
-        self, store: FilesystemStore, key: str, path: Path, *, create_only: bool, is_strict: bool = True
-    ) -> None:
+    def __init__(self, store: FilesystemStore, key: str, hidden: Path, *, flags: int) -> None:
         super().__init__()
-        self._is_strict = is_strict
         self._store = store
         self._key = key
-        self._path = path
-        self._create_only = create_only
-        self._hidden = path.parent / f".{path.name}.{secrets.token_hex(8)}{_SUFFIX}"
+        self._hidden = hidden
         with store.explained(f"write {key}"):
-            store.make_folder(path.parent)
-            self._file = os.fdopen(os.open(self._hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE), "wb")
+            store.make_folder(hidden.parent)
+            self._file = os.fdopen(os.open(hidden, os.O_WRONLY | os.O_CREAT | flags, _FILE_MODE), "wb")
 
     def write(self, chunk: bytes) -> None:
         self._check_open()
         with self._store.explained(f"write {self._key}"):
             self._file.write(chunk)
         self.bytes_written += len(chunk)
+
+    def abort(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        # Closing writes what is buffered, which fails again on a full disk; the file must go all the same.
+        with suppress(OSError):
+            self._file.close()
+        with self._store.explained(f"abort {self._key}"):
+            self._hidden.unlink(missing_ok=True)
+
+
+class _FileWriter(_HiddenFile, ObjectWriter):
+    """With `create_only` but not `is_strict`, a file system without links is looked at first and then written to."""
+
+    def __init__(
+        self, store: FilesystemStore, key: str, path: Path, *, create_only: bool, is_strict: bool = True
+    ) -> None:
+        super().__init__(store, key, path.parent / f".{path.name}.{secrets.token_hex(8)}{_SUFFIX}", flags=os.O_EXCL)
+        self._is_strict = is_strict
+        self._path = path
+        self._create_only = create_only
 
     def commit(self) -> None:
         self._check_open()
@@ -290,31 +308,13 @@ class _FileWriter(ObjectWriter):
             raise StoreError(location=self._store.location, action=f"write {self._key}", reason=reason)
         self.bytes_written += appended_bytes
 
-    def abort(self) -> None:
-        if self._ended:
-            return
-        self._ended = True
-        _abort(self._store, self._key, self._file, self._hidden)
 
-
-class _FileStretch(StretchWriter):
+class _FileStretch(_HiddenFile, StretchWriter):
     """A hidden file of a name that its number gives, so that who writes it again writes over it."""
 
     def __init__(self, store: FilesystemStore, key: str, path: Path, *, number: int) -> None:
-        super().__init__()
-        self._store = store
-        self._key = key
+        super().__init__(store, key, _stretch_file(path, number=number), flags=os.O_TRUNC)
         self._number = number
-        self._hidden = _stretch_file(path, number=number)
-        with store.explained(f"write {key}"):
-            store.make_folder(path.parent)
-            self._file = os.fdopen(os.open(self._hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _FILE_MODE), "wb")
-
-    def write(self, chunk: bytes) -> None:
-        self._check_open()
-        with self._store.explained(f"write {self._key}"):
-            self._file.write(chunk)
-        self.bytes_written += len(chunk)
 
     def finish(self) -> dict[str, Any]:
         self._check_open()
@@ -323,23 +323,9 @@ class _FileStretch(StretchWriter):
         self._ended = True
         return {"number": self._number, "bytes": self.bytes_written}
 
-    def abort(self) -> None:
-        if self._ended:
-            return
-        self._ended = True
-        _abort(self._store, self._key, self._file, self._hidden)
-
 
 def _stretch_file(path: Path, *, number: int) -> Path:
     return path.parent / f".{path.name}.stretch-{number}{_SUFFIX}"
-
-
-def _abort(store: FilesystemStore, key: str, file: BinaryIO, hidden: Path) -> None:
-    # Closing writes what is buffered, which fails again on a full disk; the file must go all the same.
-    with suppress(OSError):
-        file.close()
-    with store.explained(f"abort {key}"):
-        hidden.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

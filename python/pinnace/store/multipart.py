@@ -1,11 +1,12 @@
 """One large object on its way into a bucket: fills parts and uploads them, in bounded memory."""
 
 import threading
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pinnace.errors import ConditionUnsupportedError, ObjectExistsError, ObjectNotFoundError, StoreError
-from pinnace.store.object_store import WRITER_BUDGET_BYTES, ObjectWriter, StretchPlace, StretchWriter
+from pinnace.store.object_store import WRITER_BUDGET_BYTES, ObjectWriter, StretchPlace, StretchWriter, Writer
 from pinnace.store.part_sizes import MOST_BYTES, MOST_PARTS, part_bytes, stretch_numbers
 from pinnace.store.part_uploads import PartUploads
 
@@ -15,30 +16,19 @@ if TYPE_CHECKING:
 __all__ = ["MultipartStretch", "MultipartWriter"]
 
 
-class MultipartWriter(ObjectWriter):
-    """Becomes a multipart upload with the first full part; an object that stays below it is one PutObject.
+class _PartFiller(Writer):
+    """Cuts what is written into parts, and hands each on when it is full."""
 
-    Parts are uploaded in one thread, each repeated while the bucket is away (store.patience). What fills and what flies
-    are at most `budget_bytes`, or one part if that is larger.
-    """
-
-    def __init__(self, store: "S3Store", key: str, *, budget_bytes: int, create_only: bool = False) -> None:
+    def __init__(self, store: "S3Store", key: str) -> None:
         super().__init__()
         self._store = store
         self._key = key
-        self._budget_bytes = budget_bytes
-        self._create_only = create_only
         self._filling = bytearray()
-        self._upload_id = ""
-        self._uploads: PartUploads | None = None
         self._closing = threading.Event()
         self._sent_count = 0
-        self._number = 1
-        self._last_number = MOST_PARTS
-        self._stretch_count = 1
 
     def write(self, chunk: bytes) -> None:
-        """Fill the part, and upload it when it is full; waits while more would not fit into the budget."""
+        """Fill the part, and store it when it is full; waits while more would not fit into the budget."""
         self._check_open()
         rest = memoryview(chunk)
         while rest:
@@ -48,6 +38,32 @@ class MultipartWriter(ObjectWriter):
             if len(self._filling) == self._part_bytes():
                 self._send()
         self.bytes_written += len(chunk)
+
+    @abstractmethod
+    def _part_bytes(self) -> int:
+        """Bytes of the part that fills."""
+
+    @abstractmethod
+    def _send(self) -> None:
+        """Store the part, and begin the next one."""
+
+
+class MultipartWriter(_PartFiller, ObjectWriter):
+    """Becomes a multipart upload with the first full part; an object that stays below it is one PutObject.
+
+    Parts are uploaded in one thread, each repeated while the bucket is away (store.patience). What fills and what flies
+    are at most `budget_bytes`, or one part if that is larger.
+    """
+
+    def __init__(self, store: "S3Store", key: str, *, budget_bytes: int, create_only: bool = False) -> None:
+        super().__init__(store, key)
+        self._budget_bytes = budget_bytes
+        self._create_only = create_only
+        self._upload_id = ""
+        self._uploads: PartUploads | None = None
+        self._number = 1
+        self._last_number = MOST_PARTS
+        self._stretch_count = 1
 
     def share(self, *, stretch_count: int) -> str:
         """Begin the upload now; part numbers are shared out."""
@@ -110,7 +126,6 @@ class MultipartWriter(ObjectWriter):
             self._uploads.close()
 
     def _part_bytes(self) -> int:
-        """Bytes of the part that fills."""
         return part_bytes(self._sent_count * self._stretch_count + 1)
 
     def _begin(self) -> PartUploads:
@@ -168,7 +183,7 @@ class MultipartWriter(ObjectWriter):
                 raise
 
 
-class MultipartStretch(StretchWriter):
+class MultipartStretch(_PartFiller, StretchWriter):
     """A range of parts of an upload; what is before and after them is stored as small objects beside the object.
 
     S3 takes no part below 5 MiB but the last, and what comes before this stretch may be of any size. So the first 8 MiB
@@ -176,28 +191,11 @@ class MultipartStretch(StretchWriter):
     """
 
     def __init__(self, store: "S3Store", key: str, place: StretchPlace) -> None:
-        super().__init__()
-        self._store = store
-        self._key = key
+        super().__init__(store, key)
         self._place = place
         self._numbers = stretch_numbers(place.number, stretch_count=place.stretch_count)
-        self._filling = bytearray()
         self._first_key = ""
-        self._sent_count = 0
-        self._closing = threading.Event()
         self._uploads = PartUploads(store, key, upload_id=place.upload_id, ended=self._closing)
-
-    def write(self, chunk: bytes) -> None:
-        """Fill the part, and store it when it is full."""
-        self._check_open()
-        rest = memoryview(chunk)
-        while rest:
-            missing = self._part_bytes() - len(self._filling)
-            self._filling += rest[:missing]
-            rest = rest[missing:]
-            if len(self._filling) == self._part_bytes():
-                self._send()
-        self.bytes_written += len(chunk)
 
     def finish(self) -> dict[str, Any]:
         """Store the rest, and wait for every part."""

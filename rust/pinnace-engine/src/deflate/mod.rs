@@ -77,6 +77,19 @@ pub trait Deflate: Send {
     fn member(&mut self, source: &[u8], repeats: &[Repeat]) -> Result<Vec<u8>, EngineError>;
 }
 
+/// Refuse a source whose length and places do not fit into 32 bits.
+fn check_length(source: &[u8]) -> Result<(), EngineError> {
+    let fits = u32::try_from(source.len()).is_ok();
+    if fits { Ok(()) } else { Err(EngineError::archive("a gzip member of 4 GiB or more")) }
+}
+
+/// What a gzip member ends with: the checksum of its contents, and their length modulo 4 GiB.
+fn gzip_trailer(source: &[u8]) -> [u32; 2] {
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(source);
+    [checksum.finalize(), source.len() as u32]
+}
+
 /// The build's encoder of `level`.
 #[must_use]
 pub fn encoder(level: Level) -> Box<dyn Deflate> {

@@ -3,7 +3,7 @@
 use isal::{Codec, CompressionLevel, compress_into};
 use libdeflater::{CompressionLvl, Compressor};
 
-use super::{Deflate, Level, Repeat};
+use super::{Deflate, Level, Repeat, check_length};
 use crate::error::EngineError;
 
 /// Their names in `build_info` and the manifest.
@@ -37,9 +37,7 @@ struct Isal {
 
 impl Deflate for Isal {
     fn member(&mut self, source: &[u8], _repeats: &[Repeat]) -> Result<Vec<u8>, EngineError> {
-        if u32::try_from(source.len()).is_err() {
-            return Err(EngineError::archive("a gzip member of 4 GiB or more"));
-        }
+        check_length(source)?;
         room(&mut self.scratch, source);
         let length = compress_into(source, &mut self.scratch, CompressionLevel::One, Codec::Gzip)
             .map_err(|error| EngineError::archive(format!("isa-l: {error}")))?;

@@ -2,7 +2,7 @@
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-use super::{Deflate, GZIP_HEADER, Level, Repeat};
+use super::{Deflate, GZIP_HEADER, Level, Repeat, gzip_trailer};
 use crate::error::EngineError;
 
 /// Its name in `build_info` and the manifest.
@@ -38,10 +38,9 @@ impl Deflate for ZlibRs {
         if !matches!(status, Ok(Status::StreamEnd)) {
             return Err(EngineError::archive(format!("zlib-rs ended a member with {status:?}")));
         }
-        let mut crc = crc32fast::Hasher::new();
-        crc.update(source);
-        self.scratch.extend_from_slice(&crc.finalize().to_le_bytes());
-        self.scratch.extend_from_slice(&(source.len() as u32).to_le_bytes());
+        for number in gzip_trailer(source) {
+            self.scratch.extend_from_slice(&number.to_le_bytes());
+        }
         Ok(self.scratch.as_slice().to_vec())
     }
 }

@@ -13,7 +13,7 @@ use bits::Bits;
 use block::{BLOCK_TOKENS, Tokens};
 use matches::{Finder, MAX_MATCH, MIN_MATCH, TAIL_BYTES};
 
-use super::{Deflate, GZIP_HEADER, Repeat};
+use super::{Deflate, GZIP_HEADER, Repeat, check_length, gzip_trailer};
 use crate::error::EngineError;
 
 /// Its name in `build_info` and the manifest.
@@ -32,9 +32,7 @@ pub struct Own {
 
 impl Deflate for Own {
     fn member(&mut self, source: &[u8], repeats: &[Repeat]) -> Result<Vec<u8>, EngineError> {
-        let Ok(length) = u32::try_from(source.len()) else {
-            return Err(EngineError::archive("a gzip member of 4 GiB or more"));
-        };
+        check_length(source)?;
         self.finder.forget();
         self.bits.begin(&GZIP_HEADER);
         let mut at = 0;
@@ -45,9 +43,7 @@ impl Deflate for Own {
         }
         self.scan(source, at, source.len());
         self.tokens.write(&mut self.bits, true);
-        let mut crc = crc32fast::Hasher::new();
-        crc.update(source);
-        Ok(self.bits.end(&[crc.finalize(), length]))
+        Ok(self.bits.end(&gzip_trailer(source)))
     }
 }
 
