@@ -100,17 +100,17 @@ integration-thorough: extension cluster-binaries test-programs
 
 # Tests with pods on a real kubelet and containerd; skipped with a reason where not root (PINNACE_E2E=require fails instead)
 [group('test')]
-e2e: extension node-packages node-binaries test-programs
+e2e: extension node-packages node-binaries test-programs test-image
     pytest -q tests/e2e -m "not thorough"
 
 # The same with the slow faults
 [group('test')]
-e2e-thorough: extension node-packages node-binaries test-programs
+e2e-thorough: extension node-packages node-binaries test-programs test-image
     pytest -q tests/e2e
 
 # Both of these in one session of several processes, most of whose time is waiting
 [private]
-servers: extension cluster-binaries test-programs node-packages node-binaries
+servers: extension cluster-binaries test-programs node-packages node-binaries test-image
     pytest -q -n 4 {{grouped}} tests/integration tests/e2e -m "not thorough"
 
 # Everything but the slow faults: linters, Rust, unit, faults, integration, end to end
@@ -160,6 +160,11 @@ node-packages:
 node-binaries:
     @if [ "$(id -u)" = 0 ]; then python -m pinnace.cli.main cluster build --with-node; fi
 
+# The image that pods of tests run, built before them, since a new wheel in it takes minutes
+[private]
+test-image: extension node-packages
+    @if [ "$(id -u)" = 0 ]; then PYTHONPATH=tests python -m e2e.image; fi
+
 # The real velero CLI and server of k8s/cluster/velero/go.mod, built once and cached (5 minutes); a test tool, no part of pinnace
 [group('test')]
 velero-cli: (velero-program "velero/cmd/velero" "velero")
@@ -185,7 +190,7 @@ velero-program package place:
 
 # The real velero CLI and server beside ours, on a real apiserver and S3 server; what needs Jobs on a kubelet needs root, and says so where it is skipped
 [group('test')]
-velero: extension cluster-binaries node-packages node-binaries velero-cli velero-plugin
+velero: extension cluster-binaries node-packages node-binaries test-image velero-cli velero-plugin
     pytest -q tests/e2e_velero
 
 # promtool of k8s/cluster/promtool/go.mod, built once and cached (5 minutes), and what it says of the alerts

@@ -141,3 +141,7 @@ def _run(command: list[str]) -> None:
     environment = {**os.environ, "BUILDAH_ISOLATION": "chroot"}  # needs no container engine
     done = subprocess.run(command, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {(done.stdout + done.stderr)[-4000:]}"
+
+
+if __name__ == "__main__" and not missing_tools():
+    archive()

@@ -55,6 +55,32 @@ def test_a_repeated_page_without_a_fixed_size_asks_for_what_it_passes_over_as_we
     assert second == f"limit=21&{EXACT}"
 
 
+def test_a_page_that_breaks_off_is_repeated_at_its_own_size_and_not_at_that_of_its_successor(tmp_path: Path) -> None:
+    first, second = ([f"{letter}{number:02}" for number in range(40)] for letter in "ab")
+    broken = page(second, token="t2", value_bytes=LARGER_THAN_A_CHUNK)
+    answers = {
+        "": [Answer(page(first, token="t1", value_bytes=LARGER_THAN_A_CHUNK))],
+        "t1": [Answer(broken, cut_after=broken.index(b'"b39"')), Answer(broken)],
+        "t2": [Answer(page(["c"]))] * 2,
+    }
+
+    def answer(path: str) -> Answer:
+        return answers[path.partition("continue=")[2].partition("&")[0]].pop(0)
+
+    sink = Sink()
+    with listening(answer) as (url, asked):
+        client = connect(kubeconfig=kubeconfig_of(url, folder=tmp_path))
+        # Its items are larger than the probe had reason to think, so that later pages ask for fewer of them.
+        probe = Probe(ListRequest(CONFIG_MAPS), 9000, Revision("7"), bytes_per_item=LARGER_THAN_A_CHUNK / 10)
+        (result,) = ItemCollector(client, sleep=lambda _: None).collect([probe], sink=sink)
+    assert (result.error, sink.names()) == ("", [*first, *second, "c"])
+    (_, again), (successor, *_) = (
+        [int(query.partition("limit=")[2].partition("&")[0]) for query in asked.queries if f"continue={token}" in query]
+        for token in ("t1", "t2")
+    )
+    assert successor < 39 <= again
+
+
 def test_a_repeated_response_with_other_items_is_an_error_and_not_a_guess(tmp_path: Path) -> None:
     whole = page(["a", "b", "c"], value_bytes=LARGER_THAN_A_CHUNK)
     answers = [

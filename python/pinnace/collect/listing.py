@@ -55,7 +55,7 @@ class Listing:
         self._requests = requests
         self._pace = pace
         self._ahead = ahead
-        self._limit = UNPAGED
+        self._limit = self._next_limit = UNPAGED
         self._token = ""
         self._encoding = JSON
         self._revision = probe.revision
@@ -95,6 +95,7 @@ class Listing:
     def _take_next(self) -> Prefetch:
         prefetch, self._next = self._next, None
         if prefetch is not None:
+            self._limit = self._next_limit
             prefetch.become_head()
             if prefetch.is_stale:
                 prefetch.close()
@@ -172,8 +173,8 @@ class Listing:
             self._fed_at = now
             self._fed_bytes += len(chunk)
             if page.continue_token and self._next is None and self._may_ask_next(prefetch):
-                self._limit = self._pace.limit(self._expected_rest(self._passed_items + page.item_count))
-                self._next = self._requests.page(self._probe, limit=self._limit, token=page.continue_token)
+                self._next_limit = self._pace.limit(self._expected_rest(self._passed_items + page.item_count))
+                self._next = self._requests.page(self._probe, limit=self._next_limit, token=page.continue_token)
             self._advance(prefetch)
 
     def _take_held(self, page: Page) -> None:
