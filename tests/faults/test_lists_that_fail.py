@@ -111,6 +111,16 @@ def test_a_forbidden_list_is_an_error_with_the_missing_right(
     assert (collected.names, len(collected.asked.paths)) == ([], 5)
 
 
+def test_the_right_that_a_server_names_is_the_one_to_grant(tmp_path: Path) -> None:
+    message = (
+        'configmaps is forbidden: User "system:serviceaccount:velero:pinnace-backup" cannot list resource "configmaps" '
+        'in API group "" at the cluster scope'
+    )
+    said = refusal(403, message, details={"kind": "configmaps"}, retry_after="")
+    collected = collect([said] * 5, folder=tmp_path)
+    assert collected.result.error.endswith("; grant list on configmaps to system:serviceaccount:velero:pinnace-backup")
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_an_apiserver_that_has_just_started_may_know_neither_rights_nor_kinds(status: int, tmp_path: Path) -> None:
     collected = collect([*[refusal(status, "x", retry_after="")] * 4, Answer(page(["a"]))], folder=tmp_path)

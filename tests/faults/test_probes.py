@@ -54,6 +54,21 @@ def test_a_server_that_can_not_list_at_the_revision_makes_the_kind_its_own_with_
     assert queries == [f"limit=1&{EXACT}", "limit=1"]
 
 
+_BEHIND = refusal(504, "Timeout: Too large resource version: 7, current: 6", retry_after="1")
+
+
+def test_a_server_that_is_a_moment_behind_does_not_cost_the_kind_its_revision(tmp_path: Path) -> None:
+    probe, queries = probed([_BEHIND, _BEHIND, one_of(3)], folder=tmp_path)
+    assert (probe.item_count, probe.revision, probe.warning) == (3, Revision("7"), "")
+    assert queries == [f"limit=1&{EXACT}"] * 3
+
+
+def test_a_server_that_stays_behind_is_not_waited_for(tmp_path: Path) -> None:
+    probe, queries = probed([*[_BEHIND] * 3, one_of(3)], folder=tmp_path)
+    assert (probe.item_count, probe.revision, queries) == (3, Revision(), [*[f"limit=1&{EXACT}"] * 3, "limit=1"])
+    assert "Too large resource version: 7, current: 6" in probe.warning
+
+
 @pytest.mark.parametrize("resource", [_EVENTS, kind("things", aggregated=True)])
 def test_events_and_aggregated_apis_are_listed_at_their_newest_without_a_warning(
     tmp_path: Path, resource: ApiResource

@@ -15,6 +15,9 @@ from pinnace.kube.client import Client
 
 __all__ = ["SmallLists"]
 
+_ATTEMPTS_BEHIND = 3
+"""To list at a revision that the server does not have yet: its watch cache, or its etcd, is a moment behind."""
+
 
 class SmallLists:
     """Asks, as the gate permits, until it is closed, which ends what is asked just now."""
@@ -33,7 +36,9 @@ class SmallLists:
                 return self._read(request.path, query, is_exact=is_exact)
             except KubeError as error:
                 pause = patience.pause_seconds(error)
-                if pause is None or _is_unknown_revision(error, is_exact=is_exact):
+                if pause is None or (
+                    _is_unknown_revision(error, is_exact=is_exact) and not _may_come(error, patience=patience)
+                ):
                     raise
             patience = patience.after(pause)
             if interruption.wait(self._ended, pause):
@@ -66,6 +71,14 @@ class SmallLists:
             raise
         self._gate.succeeded(first_byte_seconds=response.first_byte_seconds)
         return body
+
+
+def _may_come(error: KubeError, *, patience: Patience) -> bool:
+    """Whether the revision is only too new (apiserver/pkg/storage/errors.go); then the server says when to ask again.
+
+    Of several API servers behind one address one may be behind the one that named the revision.
+    """
+    return "Too large resource version" in error.reason and patience.attempts + 1 < _ATTEMPTS_BEHIND
 
 
 def _is_unknown_revision(error: KubeError, *, is_exact: bool) -> bool:

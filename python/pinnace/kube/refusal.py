@@ -1,5 +1,6 @@
 """What the API server's refusals and failed connections say, as errors that name the fix."""
 
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ __all__ = ["no_answer", "read_status", "refusal", "retry_after_seconds"]
 _STATUS_BYTES = 1 << 20
 """As much of a refusal's body as is read; a Status is far smaller."""
 
+_REFUSED_USER = re.compile(r'User "(?P<user>[^"]+)" cannot (?P<verb>[a-z]+) ')
+"""What the API server's authorizer writes into a 403 (k8s.io/apiserver, handlers/responsewriters/errors.go)."""
+
 _LONGEST_RETRY_AFTER_SECONDS = 300.0
 """A server that asks for more is asked again after that."""
 
@@ -29,11 +33,12 @@ def refusal(answer: urllib3.BaseHTTPResponse, *, request: str) -> KubeError:
     finally:
         answer.close()
     status = read_status(body)
+    reason = str(status.get("message") or body[:200].decode(errors="replace").strip() or answer.reason)
     error = KubeError(
         request=request,
         status=answer.status,
-        reason=str(status.get("message") or body[:200].decode(errors="replace").strip() or answer.reason),
-        fix=_fix(answer.status, details=_mapping(status.get("details"))),
+        reason=reason,
+        fix=_fix(answer.status, reason=reason, details=_mapping(status.get("details"))),
     )
     error.continue_token = str(_mapping(status.get("metadata")).get("continue") or "")
     error.retry_after_seconds = retry_after_seconds(answer.headers.get("Retry-After"), now=datetime.now(UTC))
@@ -70,7 +75,7 @@ def retry_after_seconds(text: str | None, *, now: datetime) -> float:
     return min(max((until - now).total_seconds(), 0.0), _LONGEST_RETRY_AFTER_SECONDS)
 
 
-def _fix(status: int, *, details: Mapping[str, Any]) -> str:
+def _fix(status: int, *, reason: str, details: Mapping[str, Any]) -> str:
     if status == 401:
         return "log in again, or give another --context"
     if status != 403:
@@ -78,7 +83,10 @@ def _fix(status: int, *, details: Mapping[str, Any]) -> str:
     # `details.kind` of a Status is the plural that was asked for.
     plural, group = str(details.get("kind") or ""), str(details.get("group") or "")
     what = ".".join(filter(None, (plural, group))) or "it"
-    return f"grant get,list on {what} to the user or service account that backs up"
+    refused = _REFUSED_USER.search(reason)
+    if refused is None:
+        return f"grant get,list on {what} to the user or service account that backs up"
+    return f"grant {refused['verb']} on {what} to {refused['user']}"
 
 
 def read_status(body: bytes) -> Mapping[str, Any]:
