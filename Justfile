@@ -138,10 +138,10 @@ protobuf-thorough items='100' seed='2':
 cluster-binaries: extension
     python -m pinnace.cli.main cluster build
 
-# The controller of CSI snapshots, which tests run; built before them, since that may take minutes
+# What tests run beside the cluster (the controller of CSI snapshots, the encoder of what is loaded); built before them, since that may take minutes
 [private]
 test-programs: cluster-binaries
-    @python -c 'from pinnace.cluster import binaries, versions; binaries.ensure(report=print, more=(binaries.snapshot_controller(versions.modules_folder()),))'
+    @python -c 'from pinnace.cluster import binaries as b, storage_encoding as s, versions; m = versions.modules_folder(); b.ensure(report=print, more=(b.snapshot_controller(m), s.program(m)))'
 
 # What a node and its image need (containerd, runc, CNI plugins, iptables, buildah, debootstrap), from Debian
 [group('test')]
