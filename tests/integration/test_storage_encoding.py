@@ -77,7 +77,7 @@ def _remove(etcd_url: str, key: str) -> None:
 
 
 def _lost(made: Any, served: Any, *, place: str = "") -> list[str]:
-    """Paths at which what is served lacks something, or has another value; it may have more, and leave out what is empty."""
+    """Paths at which what is served lacks something that is not empty, or has another value; it may have more."""
     if isinstance(made, dict) and isinstance(served, dict):
         return [lost for key, value in made.items() for lost in _lost(value, served.get(key), place=f"{place}.{key}")]
     if isinstance(made, list) and isinstance(served, list) and len(made) == len(served):

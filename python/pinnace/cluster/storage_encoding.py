@@ -1,4 +1,4 @@
-"""Objects as the API server keeps them in etcd, by its own code: protobuf, which it reads several times faster than JSON."""
+"""Objects as the API server keeps them in etcd, by its own code: protobuf, which it reads faster than JSON."""
 
 import contextlib
 import hashlib
