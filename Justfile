@@ -222,6 +222,11 @@ bench folder="bench-results": extension cluster-binaries
 bench-full folder="bench-results": extension cluster-binaries
     python -m pinnace.cli.main bench --full --to {{folder}}
 
+# Backups by pinnace and by the real Velero server of one cluster into one S3 server, in turns: about 15 minutes for 60,000
+[group('measure')]
+bench-velero objects="60000" rounds="2" folder="bench-results/beside-velero": extension cluster-binaries test-programs velero-cli velero-plugin
+    PYTHONPATH=tests python -m e2e_velero.bench_beside_velero --objects {{objects}} --rounds {{rounds}} --to {{folder}}
+
 # MB/s of the engine with one and two threads, beside Python and gzip -1, in one run
 [group('measure')]
 bench-engine: extension

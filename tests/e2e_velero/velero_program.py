@@ -38,12 +38,13 @@ def find_velero() -> Path:
 
 @dataclass
 class Velero:
-    """The CLI with a cluster and a namespace."""
+    """The CLI with a cluster and a namespace; `server_pid` is the real server's that works there, 0 for none."""
 
     program: Path
     kubeconfig: Path
     namespace: str
     home: Path
+    server_pid: int = 0
 
     def run(self, *arguments: str, status: int = 0, standard_input: str = "") -> str:
         """What it prints on both streams; it must end with that status."""
@@ -94,6 +95,11 @@ class _VeleroServer:
                 stderr=log,
             )  # fmt: skip
 
+    @property
+    def pid(self) -> int:
+        """Its process's; 0 while it does not run."""
+        return self.process.pid if self.process else 0
+
     def end(self) -> None:
         """End it."""
         if self.process is not None:
@@ -122,7 +128,7 @@ def served(velero: Velero, stage: Stage, *, locations: Mapping[str, str]) -> Ite
     running = _VeleroServer(velero.program, stage.kubeconfig, stage.namespace, log, credentials)
     running.start()
     try:
-        yield Velero(velero.program, stage.kubeconfig, stage.namespace, velero.home)
+        yield Velero(velero.program, stage.kubeconfig, stage.namespace, velero.home, running.pid)
     finally:
         running.end()
         print(running.log.read_text()[-3000:])
