@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ from integration.s3_fixtures import new_prefix
 from integration.s3_server import ACCESS_KEY, READER, SECRET_KEY, SeaweedServer
 from pinnace.backup import run, segments
 from pinnace.backup.progress import Observer
-from pinnace.backup.shards import Sharding
+from pinnace.backup.shard_makers import Sharding
+from pinnace.backup.shard_processes import ShardProcesses
 from pinnace.backup.verify import verify
 from pinnace.errors import ShardError
 from pinnace.kube.client import connect
@@ -86,13 +88,14 @@ class Runs:
         """`environment` is that of the shards alone."""
         kubeconfig = str(self._cluster.kubeconfig)
         command = (*PINNACE, "backup", "shard", _NAME, "--store", url, "--kubeconfig", kubeconfig)
+        makers = partial(ShardProcesses, command=("env", *environment, *command))
         spec = BackupSpec(excluded_resources=_CHANGING)
         backup = Backup(name=_NAME, spec=spec).with_status(phase="InProgress", start_timestamp="2026-11-25T03:00:00Z")
         return run.make(
             backup,
             client=connect(kubeconfig=self._cluster.kubeconfig),
             store=stored(url),
-            options=run.RunOptions(sharding=Sharding(shards, ("env", *environment, *command)), level="fast"),
+            options=run.RunOptions(sharding=Sharding(shards, makers), level="fast"),
             observer=observer,
         )
 
