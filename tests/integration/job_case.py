@@ -103,7 +103,7 @@ class Case:
         termination_log, stderr = self.folder / f"termination-{number}", self.folder / f"stderr-{number}"
         given = {
             "KUBECONFIG": str(self.kubeconfig),
-            "PINNACENAMESPACE": NAMESPACE,
+            "PINNACE_NAMESPACE": NAMESPACE,
             "PINNACE_BACKUP_UID": backup_uid or self.backup["metadata"]["uid"],
             "PINNACE_ATTEMPT_ID": f"attempt-{number}",
             "PINNACE_COMPRESSION": "fast",
@@ -162,11 +162,11 @@ class Case:
             attempt.process.wait()
 
 
-def assert_whole(case: Case, *, attempt: str) -> None:
-    """Completed, by that attempt, in the cluster and in the bucket."""
+def assert_whole(case: Case, *, attempt: str, phase: str = "Completed") -> None:
+    """Made by that attempt, in the cluster and in the bucket."""
     backup, stored = case.backup, case.metadata()
     status = backup["status"]
-    assert status["phase"] == "Completed", (status, case.results())
+    assert status["phase"] == phase, (status, case.results())
     assert "failureReason" not in status
     assert status["progress"]["itemsBackedUp"] == status["progress"]["totalItems"] == case.verify()
     assert stored["status"] == status

@@ -20,6 +20,9 @@ pytestmark = pytest.mark.usefixtures("credentials")
 _EXCLUDED = [*CHANGING_KINDS, "backups.velero.io", "backupstoragelocations.velero.io"]
 """What differs between two backups of one cluster is left out."""
 
+_PHASE = "PartiallyFailed"
+"""The samples have a group that does not answer, and a pod with hooks, which a Job may not run here."""
+
 _SMALL_SEGMENTS = "from pinnace.backup import segments; segments.LEAST_BYTES = 1; "
 _MAIN = "from pinnace.cli.main import main; main()"
 _PINNACE = _SMALL_SEGMENTS + _MAIN
@@ -109,7 +112,7 @@ def archive_of(case: Case) -> bytes:
 
 def assert_made(case: Case, alone: bytes, *, attempt: str) -> None:
     """Whole, the same as one pod makes it, and nothing else is there."""
-    assert_whole(case, attempt=attempt)
+    assert_whole(case, attempt=attempt, phase=_PHASE)
     assert archive_of(case) == alone
     store = BackupStore(open_bucket(case.store_url), case.name)
     assert {f"backups/{case.name}/{name}" for name in case.left()[0]} == set(store.keys.all())
@@ -208,5 +211,5 @@ def test_pods_that_a_small_backup_does_not_need_end_with_it(pods: Pods) -> None:
     pods.case.kubectl("patch", "backups.velero.io", pods.case.name, "--type=merge", "-p", narrow)
     program = _MAIN
     ended(*(pods.start(index, program=program) for index in range(3)))
-    assert_whole(pods.case, attempt="attempt-1")
+    assert_whole(pods.case, attempt="attempt-1", phase=_PHASE)
     assert not [name for name in pods.case.left()[0] if name.startswith("shards/")]

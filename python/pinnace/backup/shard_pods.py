@@ -6,7 +6,7 @@ the pod of this run (`dispatcher.job`).
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
@@ -111,13 +111,21 @@ class ShardPods:
         try:
             said = self._exchange.said()
             for shard in awaited:
-                shard.hear(said.get(shard.order.place.number, Said()))
+                _hear(shard, said)
         except StoreUnavailableError:
             if any(shard.is_silent for shard in awaited):
                 raise
             return
         for shard in awaited:
             shard.check()
+
+
+def _hear(shard: "_Shard", said: Mapping[int, Said]) -> None:
+    number = shard.order.place.number
+    try:
+        shard.hear(said.get(number, Said()))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ShardError(number=number, reason=f"what its pod said can't be read: {error!r}") from error
 
 
 class _Shard:
