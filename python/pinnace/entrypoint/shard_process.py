@@ -16,7 +16,7 @@ from pinnace.dispatcher.job import EXIT_ANOTHER_ATTEMPT
 from pinnace.entrypoint.ownership import Onlooker
 from pinnace.entrypoint.shard_reporter import ShardReporter
 from pinnace.entrypoint.surroundings import JobSurroundings, is_passing, reason_of
-from pinnace.errors import AttemptLostError, ObjectNotFoundError, PinnaceError, StoreError
+from pinnace.errors import AttemptLostError, ObjectNotFoundError, PinnaceError, StoreError, StoreUnavailableError
 from pinnace.kube.client import Client
 from pinnace.store.backup_store import BackupStore
 
@@ -78,11 +78,14 @@ class ShardProcess:
     def _make(self, store: BackupStore, attempt_id: str) -> bool:
         """Make what an attempt has ordered; False where it has ordered nothing yet, or wants it no more."""
         exchange, maker = ShardExchange(store, attempt_id=attempt_id), self._surroundings.attempt_id
-        order = exchange.read_order(self._number, maker=maker)
-        if order is None:
+        try:
+            order = exchange.read_order(self._number, maker=maker)
+            if order is None or exchange.is_made(self._number):
+                return order is not None
+        except StoreUnavailableError as error:
+            # Nothing is lost yet: whether the backup can go on without the bucket is the run's to say.
+            _log.info("the order can't be read: %s", error)
             return False
-        if exchange.is_made(self._number):
-            return True
         _log.info("making shard %d for attempt %s", self._number, attempt_id)
         reporter = ShardReporter(exchange, number=self._number, maker=maker, backup_name=store.backup_name)
         try:
