@@ -43,13 +43,17 @@ def test_it_tells_how_far_it_is_also_before_anything_is_done(exchange: ShardExch
 
 
 def test_it_stops_when_its_order_is_withdrawn(exchange: ShardExchange) -> None:
-    until = time.monotonic() + _LONG_SECONDS
-    with pytest.raises(AttemptLostError), reporter(exchange) as observer:
-        wait_for(exchange, ToldProgress("pod-1", "", 0, 0))
-        exchange.withdraw(1)
+    def archive_pages(observer: ShardReporter) -> None:
+        until = time.monotonic() + _LONG_SECONDS
         while time.monotonic() < until:
             observer.progressed(group_resource="secrets", item_count=7, page_bytes=900)
             time.sleep(0.001)
+
+    with reporter(exchange) as observer:
+        wait_for(exchange, ToldProgress("pod-1", "", 0, 0))
+        exchange.withdraw(1)
+        with pytest.raises(AttemptLostError):
+            archive_pages(observer)
 
 
 def test_a_store_that_refuses_does_not_stop_it(exchange: ShardExchange, monkeypatch: pytest.MonkeyPatch) -> None:
