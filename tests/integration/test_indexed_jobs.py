@@ -26,19 +26,26 @@ _PHASE = "PartiallyFailed"
 _SMALL_SEGMENTS = "from pinnace.backup import segments; segments.LEAST_BYTES = 1; "
 _MAIN = "from pinnace.cli.main import main; main()"
 _PINNACE = _SMALL_SEGMENTS + _MAIN
-_STOPS_IN_ITS_MIDDLE = f"""
+_STOPS_AFTER = (
+    """
 import os, signal
-from pinnace.store.part_uploads import PartUploads
-upload = PartUploads._upload
-def upload_and_stop(*arguments):
-    uploaded = upload(*arguments)
-    PartUploads._upload = upload
+from {module} import {owner}
+method = {owner}.{name}
+def call_and_stop(*arguments, **named):
+    returned = method(*arguments, **named)
+    {owner}.{name} = method
     os.kill(os.getpid(), signal.SIGSTOP)
-    return uploaded
-PartUploads._upload = upload_and_stop
-{_PINNACE}
+    return returned
+{owner}.{name} = call_and_stop
 """
-"""It stops, until it is told to go on, when its first part is stored."""
+    + _PINNACE
+)
+"""It stops, until it is told to go on, behind the first call of a method."""
+
+_STOPS_IN_ITS_MIDDLE = _STOPS_AFTER.format(module="pinnace.store.part_uploads", owner="PartUploads", name="_upload")
+"""When its first part is stored."""
+
+_STOPS_WHEN_IT_HAS_LOOKED = _STOPS_AFTER.format(module="pinnace.entrypoint.ownership", owner="Onlooker", name="holder")
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +211,17 @@ def test_a_shard_that_fails_for_good_says_why_and_nothing_is_left(pods: Pods) ->
     assert [run.end(), other.end()] == [143, 143], run.printed + other.printed
     assert pods.case.left() == ([], [])
     assert pods.case.status["phase"] == "InProgress", "the dispatcher says what became of it"
+
+
+def test_a_pod_that_is_told_to_stop_since_the_backup_is_over_ends_well(pods: Pods) -> None:
+    """As the Job controller does by the Job's success policy, faster than the pod looks."""
+    waiting = pods.start(1, program=_STOPS_WHEN_IT_HAS_LOOKED)
+    pods.wait_until_stopped(waiting)
+    ended_status = json.dumps({"status": {"phase": "Completed"}})
+    pods.case.kubectl("patch", "backups.velero.io", pods.case.name, "--type=merge", "-p", ended_status)
+    waiting.signal(signal.SIGTERM)
+    waiting.signal(signal.SIGCONT)
+    ended(waiting)
 
 
 def test_pods_that_a_small_backup_does_not_need_end_with_it(pods: Pods) -> None:

@@ -151,11 +151,9 @@ class Onlooker:
         self._backup_uid = backup_uid
         self._sleep = sleep
 
-    def holder(self) -> Holder | None:
-        """Look once, for ten minutes if need be; None where the Backup has ended, or is another one by now."""
-        document = _patiently(
-            lambda: self._backups.get(self._backup_name), seconds=_LAST_STATUS_SECONDS, sleep=self._sleep
-        )
+    def holder(self, *, patience_seconds: float = _LAST_STATUS_SECONDS) -> Holder | None:
+        """Look, again while the API server is away; None where the Backup has ended, or is another one by now."""
+        document = _patiently(lambda: self._backups.get(self._backup_name), seconds=patience_seconds, sleep=self._sleep)
         if document is None or document["metadata"]["uid"] != self._backup_uid:
             return None
         phase = _phase(document)

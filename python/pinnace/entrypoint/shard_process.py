@@ -16,7 +16,15 @@ from pinnace.dispatcher.job import EXIT_ANOTHER_ATTEMPT
 from pinnace.entrypoint.ownership import Onlooker
 from pinnace.entrypoint.shard_reporter import ShardReporter
 from pinnace.entrypoint.surroundings import JobSurroundings, is_passing, reason_of
-from pinnace.errors import AttemptLostError, ObjectNotFoundError, PinnaceError, StoreError, StoreUnavailableError
+from pinnace.errors import (
+    AttemptLostError,
+    InterruptedRun,
+    KubeError,
+    ObjectNotFoundError,
+    PinnaceError,
+    StoreError,
+    StoreUnavailableError,
+)
 from pinnace.kube.client import Client
 from pinnace.store.backup_store import BackupStore
 
@@ -52,9 +60,15 @@ class ShardProcess:
 
     @interruption.deferred()
     def run(self) -> int:
-        """Give the process's exit code: 0 the Backup is over, 1 failed for good, 75 another pod may end better."""
+        """Give the process's exit code: 0 the Backup is over, 1 failed for good, 75 another pod may end better.
+
+        A signal passes through as InterruptedRun, unless it came since the Backup is over, and its Job ends its pods.
+        """
         try:
             self._serve()
+        except InterruptedRun:
+            if not self._is_over():
+                raise
         except PinnaceError as error:
             reason = reason_of(error)
             _log.error("%s", reason)
@@ -74,6 +88,12 @@ class ShardProcess:
             if store is not None and not is_served:
                 is_served = self._make(store, attempt_id)
             interruption.sleep(_LOOK_SECONDS)
+
+    def _is_over(self) -> bool:
+        try:
+            return self._onlooker.holder(patience_seconds=0) is None
+        except KubeError:
+            return False
 
     def _make(self, store: BackupStore, attempt_id: str) -> bool:
         """Make what an attempt has ordered; False where it has ordered nothing yet, or wants it no more."""
