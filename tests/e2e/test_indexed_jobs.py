@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
@@ -25,9 +25,27 @@ def sharing(installation: Installation) -> Iterator[Installation]:
     installation.override_jobs("")
 
 
-def pod_counts(installation: Installation, name: str) -> dict[int, int]:
-    """How many pods each index had."""
-    return dict(Counter(index_of(pod) for pod in installation.pods_of(name)))
+class SeenPods:
+    """How many pods each index had until a Backup was made; those that still run then are deleted by their Job."""
+
+    def __init__(self, installation: Installation, name: str) -> None:
+        self._installation = installation
+        self._name = name
+        self._names: dict[int, set[str]] = defaultdict(set)
+
+    def wait(self) -> Document:
+        """The Backup once it has ended."""
+
+        def has_ended(backup: Document) -> bool:
+            for pod in self._installation.pods_of(self._name):
+                self._names[index_of(pod)].add(pod["metadata"]["name"])
+            return phase(backup) in ("Completed", "PartiallyFailed", "Failed")
+
+        return self._installation.wait(self._name, until=has_ended, timeout_seconds=240)
+
+    @property
+    def counts(self) -> dict[int, int]:
+        return {index: len(names) for index, names in self._names.items()}
 
 
 def running_pod(installation: Installation, name: str, *, index: int) -> Document:
@@ -67,7 +85,8 @@ def wait_for_complete_job(installation: Installation, name: str) -> Document:
 
 def test_three_pods_make_one_backup(sharing: Installation) -> None:
     sharing.create("of-three")
-    backup = sharing.wait("of-three", timeout_seconds=240)
+    seen = SeenPods(sharing, "of-three")
+    backup = seen.wait()
     assert phase(backup) == "Completed", sharing.cluster.situation(NAMESPACE)
     assert backup["status"]["progress"]["itemsBackedUp"] > 30_000
     assert 'msg="Sharing the lists out"' in sharing.log_of("of-three")
@@ -77,7 +96,7 @@ def test_three_pods_make_one_backup(sharing: Installation) -> None:
     events = sharing.wait_for_event("of-three", "Completed")
     assert [reason for _, reason in events] == ["JobCreated", "Started", "Completed"]
     wait_for_complete_job(sharing, "of-three")
-    assert pod_counts(sharing, "of-three") == {0: 1, 1: 1, 2: 1}
+    assert seen.counts == {0: 1, 1: 1, 2: 1}
 
 
 def test_a_pod_of_a_shard_that_is_killed_is_made_anew_alone(sharing: Installation) -> None:
@@ -91,14 +110,15 @@ def test_a_pod_of_a_shard_that_is_killed_is_made_anew_alone(sharing: Installatio
             os.kill(pid, number)
     told = f"attempt 2 of 3, since shard 1: pod {killed['metadata']['name']} was killed"
     sharing.wait("one-killed", until=lambda backup: told in str(backup["status"].get("failureReason")))
-    backup = sharing.wait("one-killed", timeout_seconds=240)
+    seen = SeenPods(sharing, "one-killed")
+    backup = seen.wait()
     assert phase(backup) == "Completed", sharing.cluster.situation(NAMESPACE)
     assert "failureReason" not in backup["status"]
     verified = pinnace("backup", "verify", "one-killed", "--store", sharing.store_url)
     assert verified.returncode == 0, verified.stderr
     assert left_in_exchange(sharing, "one-killed") == []
     wait_for_complete_job(sharing, "one-killed")
-    assert pod_counts(sharing, "one-killed") == {0: 1, 1: 2, 2: 1}
+    assert seen.counts == {0: 1, 1: 2, 2: 1}
     events = sharing.wait_for_event("one-killed", "Completed")
     assert [reason for _, reason in events] == ["JobCreated", "Started", "Retrying", "Completed"]
 
