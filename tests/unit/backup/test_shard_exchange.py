@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,6 +65,29 @@ def test_what_is_told_is_found_by_one_look(exchange: ShardExchange) -> None:
     said = exchange.said()
     assert set(said) == {1}
     assert (said[1].told_at is not None, said[1].is_made) == (True, False)
+
+
+def test_a_look_is_one_listing_however_many_shards_there_are(
+    exchange: ShardExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    for verb in ("list_keys", "get", "put", "exists", "delete", "uploads"):
+        method = getattr(FilesystemStore, verb)
+
+        def count(*arguments: Any, verb: str = verb, method: Any = method, **named: Any) -> Any:
+            asked.append(verb)
+            return method(*arguments, **named)
+
+        monkeypatch.setattr(FilesystemStore, verb, count)
+    for number in range(1, 32):
+        exchange.tell(number, ToldProgress(f"pod-{number}", "", 0, 0))
+    asked.clear()
+    assert len(exchange.said()) == 31
+    assert asked == ["list_keys"]
+    asked.clear()
+    exchange.tell(1, ToldProgress("pod-1", "", 0, 0))
+    exchange.is_wanted(1)
+    assert asked == ["put", "exists"], "what a pod at work asks for each time"
 
 
 def test_of_two_pods_the_first_outcome_is_believed_and_is_of_its_own_place(exchange: ShardExchange) -> None:
