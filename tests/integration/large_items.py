@@ -24,11 +24,11 @@ CHANGING_KINDS = (
 
 
 @contextmanager
-def large_items(cluster: TestedCluster, *, namespace: str) -> Iterator[None]:
-    """Make them in a namespace of their own, and remove them."""
+def large_items(cluster: TestedCluster, *, namespace: str, count: int = LARGE_ITEMS) -> Iterator[None]:
+    """Make `count` of each kind in a namespace of their own, and remove them."""
     cluster.kubectl("create", "namespace", namespace)
     try:
-        for number in range(LARGE_ITEMS):
+        for number in range(count):
             value = base64.b64encode(os.urandom(_RANDOM_BYTES)).decode()
             metadata = {"name": f"random-{number}", "namespace": namespace}
             items = [
