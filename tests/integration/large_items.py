@@ -30,7 +30,8 @@ def large_items(cluster: TestedCluster, *, namespace: str, count: int = LARGE_IT
     try:
         for number in range(count):
             value = base64.b64encode(os.urandom(_RANDOM_BYTES)).decode()
-            metadata = {"name": f"random-{number}", "namespace": namespace}
+            # Before `kube-root-ca.crt`: by the first item of a list its size is guessed.
+            metadata = {"name": f"a-large-{number}", "namespace": namespace}
             items = [
                 {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "binaryData": {"k": value}},
                 {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"k": value}},
