@@ -8,7 +8,14 @@ from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["integration.cluster_fixtures", "integration.s3_fixtures", "e2e.node_fixtures"]
 
-_LONGEST_FIRST = ("e2e", "test_attempts", "test_dispatcher_without_a_node", "test_s3_faults", "test_wheel")
+_LONGEST_FIRST = (
+    "e2e",
+    "test_attempts",
+    "test_indexed_jobs",
+    "test_dispatcher_without_a_node",
+    "test_s3_faults",
+    "test_wheel",
+)
 """Groups that begin first, so that none of them is still at work when all others have ended."""
 
 

@@ -16,7 +16,7 @@ LOG_FORMATS = ("text", "json")
 _VARIABLES = {"store": "PINNACE_STORE", "log_level": "PINNACE_LOG_LEVEL", "log_format": "PINNACE_LOG_FORMAT"}
 _OF_PODS = (
     "PINNACE_ATTEMPT_ID", "PINNACE_BACKUP_UID", "PINNACE_COMPRESSION", "PINNACE_CSI_SNAPSHOTS", "PINNACE_HOOKS",
-    "PINNACE_JOB_IMAGE", "PINNACE_LIST_ENCODING", "PINNACE_NAMESPACE", "PINNACE_POD_NAME",
+    "PINNACE_JOB_IMAGE", "PINNACE_LIST_ENCODING", "PINNACE_NAMESPACE", "PINNACE_POD_NAME", "PINNACE_SHARDS",
 )  # fmt: skip
 """Flags of `pinnace dispatcher` and `pinnace backup job`, given by their manifests."""
 

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,7 +15,8 @@ from faults.collecting import refusal
 from faults.list_server import Answer, listening
 from pinnace.backup import run
 from pinnace.backup.progress import Observer
-from pinnace.backup.shards import Sharding
+from pinnace.backup.shard_makers import Sharding
+from pinnace.backup.shard_processes import ShardProcesses
 from pinnace.kube.client import connect
 from pinnace.store.backup_store import BackupStore
 from pinnace.store.filesystem import FilesystemStore
@@ -46,7 +48,8 @@ class SharedCluster:
         name = "golden-all"
         document = json.loads((GOLDEN / "bucket" / "backups" / name / "velero-backup.json").read_bytes())
         told = ("--store", f"file://{shard_store or folder}", "--kubeconfig", str(self.kubeconfig))
-        sharding = Sharding(shards, (*PINNACE, "backup", "shard", name, *told)) if shards > 1 else None
+        makers = partial(ShardProcesses, command=(*PINNACE, "backup", "shard", name, *told))
+        sharding = Sharding(shards, makers) if shards > 1 else None
         store = FilesystemStore(folder)
         store.prepare()
         return run.make(

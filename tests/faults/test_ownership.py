@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from faults.list_server import Answer, Asked, serving
-from pinnace.entrypoint.ownership import ATTEMPT_ID_ANNOTATION, Ownership
+from pinnace.entrypoint.ownership import ATTEMPT_ID_ANNOTATION, Onlooker, Ownership
 from pinnace.errors import AttemptLostError, KubeError
 
 
@@ -129,3 +129,26 @@ def test_who_cleans_up_does_not_wait_for_a_server_that_hangs(tmp_path: Path, mon
     with owning([Answer(OWN.body, hold=never)], folder=tmp_path) as (ownership, _, _slept):
         assert ownership.is_current() is False
         never.set()
+
+
+@pytest.mark.parametrize(
+    ("answers", "attempt_id"),
+    [
+        pytest.param([backup(attempt_id="other")], "other", id="an attempt makes it"),
+        pytest.param([backup()], "", id="no attempt has begun"),
+        pytest.param([backup(phase="Queued")], "", id="it waits"),
+        pytest.param([refusal(403), refusal(503), OWN], "me", id="our rights are late, then the server is away"),
+        pytest.param([backup(phase="Completed", attempt_id="me")], None, id="it is over"),
+        pytest.param([backup(phase="Deleting", attempt_id="me")], None, id="it is being deleted"),
+        pytest.param([backup(uid="v", attempt_id="me")], None, id="it is another one of that name"),
+        pytest.param([refusal(404)], None, id="it is gone"),
+    ],
+)
+def test_an_onlooker_sees_who_makes_a_backup_and_writes_nothing(
+    answers: list[Answer], attempt_id: str | None, tmp_path: Path
+) -> None:
+    with serving(answers, folder=tmp_path) as (client, asked):
+        onlooker = Onlooker(client, namespace="velero", backup_name="b", backup_uid="u", sleep=lambda _: None)
+        holder = onlooker.holder()
+    assert (None if holder is None else holder.attempt_id) == attempt_id
+    assert patches(asked) == []

@@ -1,25 +1,21 @@
 """Attempts of a Job as processes against real servers: each says how it ended, and only the newest one may write."""
 
-import gzip
 import json
-import os
 import re
 import signal
-import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from command import PINNACE, pinnace
+from command import pinnace
 from integration import cluster_fixtures
+from integration.job_case import NAMESPACE, Case, assert_whole
 from integration.own_cluster import OwnCluster
-from integration.s3_fixtures import new_bucket, new_prefix, open_bucket
+from integration.s3_fixtures import new_bucket, open_bucket
 from integration.s3_server import READER, SeaweedServer
 from integration.velero_kinds import apply_crds
 from pinnace.cluster import kubectl, local_cluster, synthetic
@@ -28,11 +24,8 @@ from pinnace.store.backup_store import BackupStore
 
 pytestmark = pytest.mark.usefixtures("credentials")
 
-_NAMESPACE = "velero"
 _OBJECTS = 24_000
 """So many that a run takes seconds and its archive several parts."""
-
-_RUN_SECONDS = 180
 
 
 @pytest.fixture(scope="module")
@@ -41,141 +34,11 @@ def cluster() -> Iterator[OwnCluster]:
         own = OwnCluster(local_cluster.up(folder))
         try:
             apply_crds(cluster_fixtures.tested_cluster(own.cluster))
-            kubectl.run("create", "namespace", _NAMESPACE, kubeconfig=own.cluster.kubeconfig)
+            kubectl.run("create", "namespace", NAMESPACE, kubeconfig=own.cluster.kubeconfig)
             synthetic.load(own.cluster, objects=_OBJECTS)
             yield own
         finally:
             own.end()
-
-
-@dataclass
-class Attempt:
-    """One process, as a pod runs it."""
-
-    process: subprocess.Popen[bytes]
-    termination_log: Path
-    stderr: Path
-
-    def signal(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-
-    def end(self, *, seconds: float = _RUN_SECONDS) -> int:
-        """Its exit code."""
-        self.process.wait(seconds)
-        return self.process.returncode
-
-    @property
-    def said(self) -> dict[str, Any]:
-        """Its termination message."""
-        document: dict[str, Any] = json.loads(self.termination_log.read_text())
-        return document
-
-    @property
-    def printed(self) -> str:
-        return self.stderr.read_text()
-
-
-@dataclass
-class Case:
-    """One Backup that is InProgress, with a location of its own, and the attempts that were made of it."""
-
-    cluster: OwnCluster
-    server: SeaweedServer
-    bucket: str
-    folder: Path
-    name: str
-    prefix: str = field(default_factory=new_prefix)
-    attempts: list[Attempt] = field(default_factory=list)
-
-    def kubectl(self, *arguments: str, document: Any = None) -> str:
-        given = None if document is None else json.dumps(document)
-        namespaced = (f"--namespace={_NAMESPACE}", *arguments)
-        return kubectl.run(*namespaced, kubeconfig=self.cluster.cluster.kubeconfig, standard_input=given)
-
-    def create(self, *, phase: str = "InProgress", s3_url: str = "", **spec: Any) -> None:
-        """The Backup as the dispatcher leaves it when it resumes the Job, and its location."""
-        config = {"s3Url": s3_url or self.server.url, "s3ForcePathStyle": "true", "region": "us-east-1"}
-        storage = {"bucket": self.bucket, "prefix": self.prefix}
-        location = {"provider": "aws", "objectStorage": storage, "config": config}
-        status = {"phase": phase, "startTimestamp": "2026-01-01T12:00:00Z", "expiration": "2026-02-01T12:00:00Z"}
-        self._create("BackupStorageLocation", {"spec": location})
-        self._create("Backup", {"spec": {"storageLocation": self.name, **spec}, "status": status})
-
-    def _create(self, kind: str, fields: dict[str, Any]) -> None:
-        metadata = {"name": self.name, "namespace": _NAMESPACE}
-        document = {"apiVersion": "velero.io/v1", "kind": kind, "metadata": metadata, **fields}
-        self.kubectl("create", "-f-", document=document)
-
-    @property
-    def backup(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self.kubectl("get", "backups.velero.io", self.name, "-ojson"))
-        return document
-
-    @property
-    def status(self) -> dict[str, Any]:
-        status: dict[str, Any] = self.backup["status"]
-        return status
-
-    @property
-    def store_url(self) -> str:
-        return self.server.store_url(self.bucket, self.prefix)
-
-    def start(self, *, backup_uid: str = "", **environment: str) -> Attempt:
-        """Begin an attempt, whose pod's uid is its own."""
-        number = len(self.attempts) + 1
-        termination_log, stderr = self.folder / f"termination-{number}", self.folder / f"stderr-{number}"
-        given = {
-            "KUBECONFIG": str(self.cluster.cluster.kubeconfig),
-            "PINNACE_NAMESPACE": _NAMESPACE,
-            "PINNACE_BACKUP_UID": backup_uid or self.backup["metadata"]["uid"],
-            "PINNACE_ATTEMPT_ID": f"attempt-{number}",
-            "PINNACE_COMPRESSION": "fast",
-        }
-        command = [*PINNACE, "backup", "job", self.name, "--termination-log", str(termination_log)]
-        with stderr.open("wb") as file:
-            process = subprocess.Popen(command, env={**os.environ, **given, **environment}, stderr=file)
-        self.attempts.append(Attempt(process, termination_log, stderr))
-        return self.attempts[-1]
-
-    def wait(self, holds: Callable[[], bool], *, seconds: float = 60.0) -> None:
-        """Look until it holds; an attempt that ended before is a failure that says what it printed."""
-        deadline = time.monotonic() + seconds
-        while not holds():
-            ended = [attempt.printed for attempt in self.attempts if attempt.process.poll() is not None]
-            assert time.monotonic() < deadline, ended
-            time.sleep(0.02)
-
-    def wait_for_upload(self) -> None:
-        """Until the archive's upload is open: the attempt is in its middle."""
-        store = open_bucket(self.store_url)
-        archive = BackupStore(store, self.name).keys.archive
-        self.wait(lambda: archive in [upload.key for upload in store.uploads(f"backups/{self.name}/")])
-
-    def left(self) -> tuple[list[str], list[str]]:
-        """Objects, and keys of open uploads."""
-        store, prefix = open_bucket(self.store_url), f"backups/{self.name}/"
-        objects = [found.key.removeprefix(prefix) for found in store.list_keys(prefix)]
-        return objects, [upload.key.removeprefix(prefix) for upload in store.uploads(prefix)]
-
-    def metadata(self) -> dict[str, Any]:
-        """`velero-backup.json`."""
-        document: dict[str, Any] = json.loads(BackupStore(open_bucket(self.store_url), self.name).read_metadata())
-        return document
-
-    def results(self) -> str:
-        """Errors and warnings."""
-        store = BackupStore(open_bucket(self.store_url), self.name)
-        return gzip.decompress(store.read(store.keys.results)).decode()
-
-    def last_log_line(self) -> str:
-        store = BackupStore(open_bucket(self.store_url), self.name)
-        return gzip.decompress(store.read(store.keys.log)).decode().splitlines()[-1]
-
-    def verify(self) -> int:
-        """Prove the backup; gives its number of items."""
-        verified = pinnace("backup", "verify", self.name, "--store", self.store_url, "-o", "json")
-        assert verified.returncode == 0, verified.stdout + verified.stderr
-        return int(json.loads(verified.stdout)["item_count"])
 
 
 @pytest.fixture(scope="module")
@@ -188,24 +51,9 @@ def job_bucket(s3_server: SeaweedServer) -> str:
 
 @pytest.fixture
 def case(cluster: OwnCluster, s3_server: SeaweedServer, job_bucket: str, tmp_path: Path) -> Iterator[Case]:
-    made = Case(cluster, s3_server, job_bucket, tmp_path, name=f"b-{uuid.uuid4().hex[:8]}")
+    made = Case(cluster.cluster.kubeconfig, s3_server, job_bucket, tmp_path)
     yield made
-    for attempt in made.attempts:
-        attempt.process.kill()
-        attempt.process.wait()
-
-
-def assert_whole(case: Case, *, attempt: str) -> None:
-    """Completed, by that attempt, in the cluster and in the bucket."""
-    backup, stored = case.backup, case.metadata()
-    status = backup["status"]
-    assert status["phase"] == "Completed", (status, case.results())
-    assert "failureReason" not in status
-    assert status["progress"]["itemsBackedUp"] == status["progress"]["totalItems"] == case.verify()
-    assert stored["status"] == status
-    assert stored["metadata"]["uid"] == backup["metadata"]["uid"]
-    assert stored["metadata"]["annotations"]["pinnace.io/attempt-id"] == attempt
-    assert case.left()[1] == []
+    made.end()
 
 
 def test_an_attempt_writes_bucket_status_and_last_words(case: Case) -> None:
@@ -313,7 +161,7 @@ def test_a_name_that_another_backup_has_in_the_bucket_fails_and_leaves_it_as_it_
     case.create(includedNamespaces=["default"])
     foreign = pinnace(
         "backup", "run", case.name, "--include-namespaces=default", "--store", case.store_url,
-        "--kubeconfig", str(case.cluster.cluster.kubeconfig),
+        "--kubeconfig", str(case.kubeconfig),
     )  # fmt: skip
     assert foreign.returncode == 0, foreign.stderr
     stored, metadata = case.left(), case.metadata()
@@ -336,7 +184,7 @@ def test_of_a_run_and_an_attempt_of_one_name_the_second_to_end_leaves_the_first_
     foreign = pinnace(
         "backup", "run", case.name, "--include-namespaces=default",
         "--store", case.server.store_url(case.bucket, foreign_prefix),
-        "--kubeconfig", str(case.cluster.cluster.kubeconfig),
+        "--kubeconfig", str(case.kubeconfig),
     )  # fmt: skip
     assert foreign.returncode == 0, foreign.stderr
     other = open_bucket(case.server.store_url(case.bucket, foreign_prefix))
@@ -429,15 +277,15 @@ def test_a_run_that_fails_leaves_its_log_with_the_reason_as_the_last_line(case: 
     assert json.dumps(reason)[1:-1] in line
 
 
-def test_an_apiserver_that_is_away_for_twenty_seconds_does_not_lose_the_run(case: Case) -> None:
+def test_an_apiserver_that_is_away_for_twenty_seconds_does_not_lose_the_run(case: Case, cluster: OwnCluster) -> None:
     case.create()
     attempt = case.start()
     case.wait_for_upload()
-    case.cluster.is_gone.clear()
-    restart = threading.Thread(target=lambda: case.cluster.restart_apiserver(after_seconds=20))
+    cluster.is_gone.clear()
+    restart = threading.Thread(target=lambda: cluster.restart_apiserver(after_seconds=20))
     restart.start()
     try:
-        case.cluster.is_gone.wait()
+        cluster.is_gone.wait()
         assert attempt.process.poll() is None
         assert attempt.end() == 0, attempt.printed
     finally:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,6 +70,19 @@ def test_the_job_is_accepted_and_keeps_what_its_promises_rest_on(
     kept = ("suspend", "backoffLimit", "activeDeadlineSeconds", "podReplacementPolicy", "podFailurePolicy")
     assert {key: made["spec"][key] for key in kept} == {key: document["spec"][key] for key in kept}
     assert made["spec"]["completions"] == made["spec"]["parallelism"] == 1
+
+
+@pytest.mark.parametrize(("name", "shards"), [("nightly", 2), ("x" * 253, 32)])
+def test_an_indexed_job_is_accepted_whole_also_with_the_longest_name(
+    namespace: TestedCluster, name: str, shards: int
+) -> None:
+    document = job_manifest(_backup(name), settings=replace(_SETTINGS, shards=shards), access=_ACCESS)
+    made = _dry_run(namespace, document)
+    kept = (
+        "completionMode", "completions", "parallelism", "backoffLimitPerIndex", "maxFailedIndexes", "successPolicy",
+        "podReplacementPolicy", "podFailurePolicy",
+    )  # fmt: skip
+    assert {key: made["spec"][key] for key in kept} == {key: document["spec"][key] for key in kept}
 
 
 @pytest.mark.parametrize("access", [_ACCESS, StoreAccess()])

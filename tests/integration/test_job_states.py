@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from integration.cluster_fixtures import TestedCluster
 from integration.velero_kinds import apply_crds, make_backup
 from pinnace.dispatcher.job import JobSettings, StoreAccess, job_manifest
+from pinnace.dispatcher.job_index import failed_count, index_of
 from pinnace.dispatcher.job_state import JobState, State, job_state
 
 _NAMESPACE = "pinnace-job-states"
@@ -21,10 +23,10 @@ _WAIT = "--timeout=60s"
 class _Job:
     """One resumed Job on a cluster without a node."""
 
-    def __init__(self, cluster: TestedCluster, change: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, cluster: TestedCluster, change: Callable[[dict[str, Any]], None], *, shards: int = 1) -> None:
         self._cluster = cluster
         backup = make_backup(cluster, f"nightly-{uuid.uuid4()}", namespace=_NAMESPACE)
-        document = job_manifest(backup, settings=_SETTINGS, access=StoreAccess())
+        document = job_manifest(backup, settings=replace(_SETTINGS, shards=shards), access=StoreAccess())
         document["spec"]["suspend"] = False
         change(document["spec"])
         self.name = document["metadata"]["name"]
@@ -43,6 +45,11 @@ class _Job:
         listed = self.kubectl("get", "pods", "-l", f"batch.kubernetes.io/job-name={self.name}", "-o", "json")
         pods: list[dict[str, Any]] = json.loads(listed)["items"]
         return pods
+
+    def newest_pods(self) -> dict[int, str]:
+        """The name of the newest pod of each index."""
+        pods = sorted(self.pods(), key=failed_count)
+        return {index_of(pod): str(pod["metadata"]["name"]) for pod in pods}
 
     def pod_name(self) -> str:
         self.wait("jsonpath={.status.active}=1")
@@ -80,8 +87,8 @@ def namespace(local_cluster: TestedCluster) -> Iterator[TestedCluster]:
 
 @pytest.fixture
 def make_job(namespace: TestedCluster) -> Callable[..., _Job]:
-    def make(**changes: Any) -> _Job:
-        return _Job(namespace, lambda spec: spec.update(changes))
+    def make(*, shards: int = 1, **changes: Any) -> _Job:
+        return _Job(namespace, lambda spec: spec.update(changes), shards=shards)
 
     return make
 
@@ -202,3 +209,53 @@ def test_a_suspended_job_has_no_pod_and_is_resumed_by_one_field(make_job: Callab
     job.change(suspend=False)
     name = job.pod_name()
     assert job.state() == JobState(State.RUNNING, attempt=1, attempts=3, pod_name=name)
+
+
+@pytest.fixture
+def indexed(make_job: Callable[..., _Job]) -> _Job:
+    """An Indexed Job of three pods."""
+    job = make_job(shards=3)
+    job.wait("jsonpath={.status.active}=3")
+    return job
+
+
+def test_an_index_that_fails_for_good_fails_its_job_and_is_named(indexed: _Job) -> None:
+    job, names = indexed, indexed.newest_pods()
+    assert set(names) == {0, 1, 2}
+    assert (job.state().state, job.state().pod_name) == (State.RUNNING, names[0])
+    job.report(names[1], "Failed", _ended(1, "Error", '{"reason": "the bucket is gone"}'))
+    job.wait("condition=Failed")
+    state = job.state()
+    assert (state.state, state.reason, state.shard, state.attempt, state.pod_name) == (
+        State.FAILED,
+        "shard 1: the bucket is gone",
+        1,
+        1,
+        names[1],
+    )
+
+
+def test_an_index_is_tried_again_alone_until_its_attempts_are_used_up(indexed: _Job) -> None:
+    job, first = indexed, indexed.newest_pods()
+    for attempt in (1, 2, 3):
+        job.report(job.newest_pods()[2], "Failed", _ended(75, "Error", '{"reason": "the bucket was away"}'))
+        if attempt == 3:
+            break
+        job.wait(f"jsonpath={{.status.failed}}={attempt}")
+        job.wait("jsonpath={.status.active}=3")
+        state = job.state()
+        assert (state.state, state.shard, state.attempt, state.noted) == (State.RUNNING, 2, attempt + 1, attempt + 1)
+        assert state.last_reason == "shard 2: the bucket was away"
+        newest = job.newest_pods()
+        assert (newest[0], newest[1], newest[2] != first[2]) == (first[0], first[1], True)
+    job.wait("condition=Failed")
+    state = job.state()
+    assert (state.state, state.reason, state.attempt) == (State.FAILED, "shard 2: the bucket was away", 3)
+
+
+def test_a_job_is_complete_once_its_run_is_whatever_its_shards_do(indexed: _Job) -> None:
+    indexed.report(indexed.newest_pods()[0], "Succeeded", _ended(0, "Completed"))
+    indexed.wait("jsonpath={.status.completedIndexes}=0")
+    assert indexed.state().state is State.COMPLETE
+    indexed.wait("condition=Complete")
+    assert indexed.state().state is State.COMPLETE

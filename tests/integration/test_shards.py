@@ -1,15 +1,13 @@
 """Backups of a real cluster into a real S3 server, made by several processes, some of which are killed or refused."""
 
-import base64
 import gzip
-import json
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,11 +15,13 @@ import pytest
 from command import PINNACE
 from faults.shared_run import kill_shards, shard_pids
 from integration.cluster_fixtures import TestedCluster
+from integration.large_items import CHANGING_KINDS, LARGE_ITEMS, large_items
 from integration.s3_fixtures import new_prefix
 from integration.s3_server import ACCESS_KEY, READER, SECRET_KEY, SeaweedServer
 from pinnace.backup import run, segments
 from pinnace.backup.progress import Observer
-from pinnace.backup.shards import Sharding
+from pinnace.backup.shard_makers import Sharding
+from pinnace.backup.shard_processes import ShardProcesses
 from pinnace.backup.verify import verify
 from pinnace.errors import ShardError
 from pinnace.kube.client import connect
@@ -30,13 +30,6 @@ from pinnace.store.open import open_store
 from pinnace.velero.backup import Backup, BackupSpec
 
 _NAME = "shared"
-_RANDOM_BYTES = 650 << 10
-_LARGE_ITEMS = 20
-"""Of each of three kinds: 17 MB of JSON that no compression makes much smaller, twice."""
-
-_CHANGING = ("events", "events.events.k8s.io", "leases.coordination.k8s.io", "horizontalpodautoscalers.autoscaling")
-"""Written by the control plane all the time: two backups that differ in them are no two of the same."""
-
 _RUN = "from pinnace.backup import segments; segments.LEAST_BYTES = 1; from pinnace.cli.main import main; main()"
 
 pytestmark = pytest.mark.usefixtures("credentials")
@@ -50,23 +43,8 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def large_cluster(local_cluster: TestedCluster) -> Iterator[TestedCluster]:
     """The session's cluster with large items of three kinds."""
-    namespace = "aaa-shards"
-    local_cluster.kubectl("create", "namespace", namespace)
-    try:
-        for number in range(_LARGE_ITEMS):
-            value = base64.b64encode(os.urandom(_RANDOM_BYTES)).decode()
-            metadata = {"name": f"random-{number}", "namespace": namespace}
-            items = [
-                {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "binaryData": {"k": value}},
-                {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"k": value}},
-                {"apiVersion": "apps/v1", "kind": "ControllerRevision", "metadata": metadata, "revision": 1}
-                | {"data": {"k": value}},
-            ]
-            document = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-            local_cluster.kubectl("create", "-f", "-", standard_input=document)
+    with large_items(local_cluster, namespace="aaa-shards"):
         yield local_cluster
-    finally:
-        local_cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 class Runs:
@@ -86,13 +64,14 @@ class Runs:
         """`environment` is that of the shards alone."""
         kubeconfig = str(self._cluster.kubeconfig)
         command = (*PINNACE, "backup", "shard", _NAME, "--store", url, "--kubeconfig", kubeconfig)
-        spec = BackupSpec(excluded_resources=_CHANGING)
+        makers = partial(ShardProcesses, command=("env", *environment, *command))
+        spec = BackupSpec(excluded_resources=CHANGING_KINDS)
         backup = Backup(name=_NAME, spec=spec).with_status(phase="InProgress", start_timestamp="2026-11-25T03:00:00Z")
         return run.make(
             backup,
             client=connect(kubeconfig=self._cluster.kubeconfig),
             store=stored(url),
-            options=run.RunOptions(sharding=Sharding(shards, ("env", *environment, *command)), level="fast"),
+            options=run.RunOptions(sharding=Sharding(shards, makers), level="fast"),
             observer=observer,
         )
 
@@ -136,7 +115,7 @@ def test_the_archive_is_the_same_whatever_the_number_of_processes(shards: int, r
     assert len(outcome.digest.stretches) > 2
     assert archive_of(url) == alone
     store = stored(url)
-    assert verify(store).item_count == outcome.digest.item_count > 3 * _LARGE_ITEMS
+    assert verify(store).item_count == outcome.digest.item_count > 3 * LARGE_ITEMS
     assert [key for key in what_is_there(url) if ".shard-" in key or ".stretch-" in key] == []
     assert set(what_is_there(url)) == set(store.keys.all())
 

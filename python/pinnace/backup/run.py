@@ -19,7 +19,8 @@ from pinnace.backup.log import VeleroLog, left_on_failure
 from pinnace.backup.prepare import Prepared, prepare
 from pinnace.backup.progress import Observer, SharedProgress
 from pinnace.backup.segments import make_segments
-from pinnace.backup.shards import Sharding, Shards, shards_of
+from pinnace.backup.shard_makers import Sharding
+from pinnace.backup.shards import Shards, shards_of
 from pinnace.collect.collected_list import CollectedList
 from pinnace.collect.gate import Gate
 from pinnace.collect.item_collector import ItemCollector

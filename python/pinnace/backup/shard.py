@@ -36,9 +36,8 @@ def make_shard(
     anew, which writes over it.
     """
     return_large_blocks()
-    number = order.place.number
     with ExitStack() as stack:
-        log_writer = store.open(store.shard_key(store.keys.log, number=number))
+        log_writer = store.open(store.shard_key(store.keys.log, order.place))
         log = stack.enter_context(VeleroLog(log_writer, backup=order.backup, clock=clock, level=order.log_level))
         results = Results(log.entry)
         archive = Archive(level=order.level, mtime_seconds=order.mtime_seconds, threads=order.threads, is_stretch=True)

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -13,9 +13,11 @@ import orjson
 
 from pinnace import interruption
 from pinnace.backup.log import VeleroLog
+from pinnace.backup.shard_makers import Progress
 from pinnace.backup.shard_order import ShardMade, ShardOrder
 from pinnace.errors import ShardError
 from pinnace.store.backup_store import BackupStore
+from pinnace.store.object_store import StretchPlace
 
 __all__ = ["ATTEMPTS", "ShardProcesses"]
 
@@ -27,13 +29,12 @@ _ENDING_SECONDS = 5.0
 
 _KILLED_SECONDS = 1.0
 
-Progress = Callable[..., None]
-
 
 class ShardProcesses:
-    """One process for each order, from the beginning on; `command` starts one, see `cli.backup_shard`.
+    """`ShardMakers` on this machine: one process for each order, from the beginning on.
 
-    `on_progress` is called from threads with `number` and the arguments of `Observer.progressed`.
+    `command` starts one (`cli.backup_shard`). It gets a `ShardOrder` on its standard input, and writes JSON lines:
+    `{"progress": ...}`, and last `{"made": ...}` or `{"error": "..."}`.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class ShardProcesses:
             if shard.error is not None:
                 raise shard.error
 
-    def made(self) -> Iterator[tuple[ShardOrder, ShardMade]]:
+    def made(self) -> Iterator[tuple[StretchPlace, ShardMade]]:
         """Wait for each in order; ShardError as soon as any of them has failed for good."""
         for shard in self._shards:
             while not interruption.wait(shard.ended, 1.0):
@@ -78,7 +79,7 @@ class ShardProcesses:
             self.check()
             if shard.made is None:
                 raise ShardError(number=shard.order.place.number, reason="it was told to stop")
-            yield shard.order, shard.made
+            yield shard.order.place, shard.made
 
 
 class _Shard:
@@ -147,7 +148,7 @@ class _Shard:
             if attempt == ATTEMPTS:
                 self.error = ShardError(number=number, reason=f"its process died {ATTEMPTS} times, at last by {how}")
                 return
-            self._store.abort_shard_uploads(number=number)
+            self._store.abort_shard_uploads(self.order.place)
 
     def _attempt(self) -> dict[str, Any]:
         """Run a process to its end; gives its last words, or how it `ended` without any."""

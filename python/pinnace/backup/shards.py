@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pinnace.archive.gzip_stream import GzipStream
@@ -10,8 +9,8 @@ from pinnace.backup.archive_sink import ArchiveSink
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.progress import SharedProgress
 from pinnace.backup.segments import Segments, share_out
+from pinnace.backup.shard_makers import ShardMakers
 from pinnace.backup.shard_order import ShardOrder
-from pinnace.backup.shard_processes import ShardProcesses
 from pinnace.collect.collected_list import CollectedList
 from pinnace.collect.item_collector import Probe
 from pinnace.store.backup_store import BackupStore
@@ -22,19 +21,7 @@ from pinnace.velero.results import Results
 if TYPE_CHECKING:
     from pinnace.backup.run import RunOptions
 
-__all__ = ["Sharding", "Shards", "shards_of"]
-
-
-@dataclass(frozen=True)
-class Sharding:
-    """How many processes make a backup, the run's own among them; `command` starts one of the others.
-
-    It gets a `ShardOrder` on its standard input, and writes JSON lines: `{"progress": ...}`, and last `{"made": ...}`
-    or `{"error": "..."}`.
-    """
-
-    count: int
-    command: tuple[str, ...]
+__all__ = ["Shards", "shards_of"]
 
 
 class Shards:
@@ -43,7 +30,7 @@ class Shards:
     def __init__(
         self,
         own: Sequence[Probe],
-        processes: ShardProcesses | None,
+        makers: ShardMakers | None,
         *,
         has_segments: bool,
         sink: ArchiveSink,
@@ -53,7 +40,7 @@ class Shards:
         progress: SharedProgress,
     ) -> None:
         self.own = own
-        self._processes = processes
+        self._makers = makers
         self._has_segments = has_segments
         self._sink = sink
         self._store = store
@@ -63,26 +50,25 @@ class Shards:
 
     def check(self) -> None:
         """ShardError for a shard that has failed for good."""
-        if self._processes is not None:
-            self._processes.check()
+        if self._makers is not None:
+            self._makers.check()
 
     def adopt(self) -> Generator[CollectedList, None, None]:
         """Wait for each shard, and put what it made behind what the archive has."""
-        for order, made in self._processes.made() if self._processes is not None else ():
-            self._progress.forget(number=order.place.number)
-            self._sink.adopt(made, index=self._index(order))
+        for place, made in self._makers.made() if self._makers is not None else ():
+            self._progress.forget(number=place.number)
+            self._sink.adopt(made, index=self._index(place))
             self._results.absorb(made.results)
-            log_key = self._store.shard_key(self._store.keys.log, number=order.place.number)
+            log_key = self._store.shard_key(self._store.keys.log, place)
             self._log.append(self._store.unfinished_chunks(log_key))
             self._store.remove_unfinished(log_key)
             yield from made.lists
         if self._has_segments:
             self._sink.cut()
 
-    def _index(self, order: ShardOrder) -> Iterator[bytes]:
-        key = self._store.shard_key(self._store.keys.index, number=order.place.number)
-        if order.probes:
-            yield from GzipStream(self._store.unfinished_chunks(key), location=self._store.location, key=key).pieces()
+    def _index(self, place: StretchPlace) -> Iterator[bytes]:
+        key = self._store.shard_key(self._store.keys.index, place)
+        yield from GzipStream(self._store.unfinished_chunks(key), location=self._store.location, key=key).pieces()
         self._store.remove_unfinished(key)
 
 
@@ -99,7 +85,7 @@ def shards_of(
     log: VeleroLog,
     progress: SharedProgress,
 ) -> Iterator[Shards]:
-    """Start the processes of all shards but the run's own; they are ended where it is left."""
+    """Have others make all shards but the run's own; they are ended where it is left."""
     sink.begin_members_at([[probe.request for probe in segment] for segment in segments.others])
     count = options.sharding.count if options.sharding is not None else 1
     mine, *others = share_out(segments, shard_count=count)
@@ -108,7 +94,7 @@ def shards_of(
     elif count > 1:
         log.info("One process makes the backup: too little is left to share out", kept=len(segments.own))
     own = (*segments.own, *(probe for segment in mine for probe in segment))
-    processes: ShardProcesses | None = None
+    makers: ShardMakers | None = None
     if others and options.sharding is not None:
         stretch_count = 1 + len(others)
         upload_id = sink.share(stretch_count=stretch_count)
@@ -126,13 +112,11 @@ def shards_of(
             )
             for number, share in enumerate(others, start=1)
         ]
-        processes = ShardProcesses(
-            orders, command=options.sharding.command, store=store, log=log, on_progress=progress.shard_progressed
-        )
-    with processes or nullcontext():
+        makers = options.sharding.makers(orders, store=store, log=log, on_progress=progress.shard_progressed)
+    with makers or nullcontext():
         yield Shards(
             own,
-            processes,
+            makers,
             has_segments=bool(segments.others),
             sink=sink,
             store=store,

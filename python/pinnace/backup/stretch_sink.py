@@ -26,7 +26,7 @@ class StretchSink(ArchiveSink):
     def _open(self, store: BackupStore) -> Iterator[tuple[Callable[[], bytes], Writer]]:
         self._stretch = store.open_stretch(self._place)
         yield self._archive.take_archive, self._stretch
-        self._objects.append(store.open(store.shard_key(store.keys.index, number=self._place.number)))
+        self._objects.append(store.open(store.shard_key(store.keys.index, self._place)))
         yield self._archive.take_index, self._objects[-1]
 
     def finish_stretch(self) -> dict[str, Any]:

@@ -50,31 +50,56 @@ def job(
             envvar="PINNACE_CSI_SNAPSHOTS", rich_help_panel=CLUSTER, help="Whether CSI snapshots may be taken."
         ),
     ] = "off",
+    shards: Annotated[
+        int,
+        typer.Option(
+            envvar="PINNACE_SHARDS", min=1, max=32, rich_help_panel=CLUSTER, help="Pods that make the backup together."
+        ),
+    ] = 1,
+    index: Annotated[
+        int,
+        typer.Option(
+            envvar="JOB_COMPLETION_INDEX",
+            min=0,
+            max=31,
+            rich_help_panel=CLUSTER,
+            help="Which of them this is: 0 makes the backup, the others each a shard of it.",
+        ),
+    ] = 0,
     termination_log: Annotated[
         Path, typer.Option(rich_help_panel=OUTPUT, help="The container's terminationMessagePath.")
     ] = Path("/dev/termination-log"),
     log_level: LogLevelOption = None,
     log_format: LogFormatOption = None,
 ) -> None:
-    """Make one Backup that the dispatcher has marked InProgress; its Job runs this.
+    """Make one Backup that the dispatcher has marked InProgress, or a shard of one; its Job runs this.
 
     Exit code 75: what ended it may be mended by itself, and the Job makes another attempt.
     """
     settings = configure(store=None, log_level=log_level or LogLevel.INFO, log_format=log_format)
 
+    from functools import partial
+
     from pinnace.backup.run import RunOptions
-    from pinnace.entrypoint.job_process import JobProcess, JobSurroundings
+    from pinnace.backup.shard_makers import Sharding
+    from pinnace.backup.shard_pods import ShardPods
+    from pinnace.entrypoint.job_process import JobProcess
+    from pinnace.entrypoint.shard_process import ShardProcess
+    from pinnace.entrypoint.surroundings import JobSurroundings
     from pinnace.kube.client import connect
 
+    surroundings = JobSurroundings(
+        namespace=namespace,
+        backup_name=name,
+        backup_uid=backup_uid,
+        attempt_id=attempt_id,
+        termination_log=termination_log,
+    )
+    if index:
+        raise typer.Exit(ShardProcess(connect(), surroundings, number=index).run())
     process = JobProcess(
         connect(),
-        JobSurroundings(
-            namespace=namespace,
-            backup_name=name,
-            backup_uid=backup_uid,
-            attempt_id=attempt_id,
-            termination_log=termination_log,
-        ),
+        surroundings,
         options=RunOptions(
             list_encoding=list_encoding,
             level=compression,
@@ -82,6 +107,7 @@ def job(
             leaves_log=True,
             hooks=hooks,
             takes_csi_snapshots=csi_snapshots == "auto",
+            sharding=Sharding(shards, partial(ShardPods, attempt_id=attempt_id)) if shards > 1 else None,
         ),
     )
     raise typer.Exit(process.run())

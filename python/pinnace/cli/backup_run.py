@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pinnace.backup.run import Outcome
-    from pinnace.backup.shards import Sharding
+    from pinnace.backup.shard_makers import Sharding
     from pinnace.settings import Settings
 
 __all__ = ["run"]
@@ -165,7 +165,10 @@ def _sharding(
     count: int, *, settings: "Settings", backup_name: str, kubeconfig: "Path | None", context: str | None
 ) -> "Sharding | None":
     """Say how a shard's process is started: with what this one was told of store, cluster and log."""
-    from pinnace.backup.shards import Sharding
+    from functools import partial
+
+    from pinnace.backup.shard_makers import Sharding
+    from pinnace.backup.shard_processes import ShardProcesses
 
     if count == 1:
         return None
@@ -177,7 +180,8 @@ def _sharding(
         "--log-format": settings.log_format,
     }
     flags = [part for flag, value in told.items() if value for part in (flag, value)]
-    return Sharding(count, (sys.executable, "-m", "pinnace.cli.main", "backup", "shard", backup_name, *flags))
+    command = (sys.executable, "-m", "pinnace.cli.main", "backup", "shard", backup_name, *flags)
+    return Sharding(count, partial(ShardProcesses, command=command))
 
 
 def _show_outcome(outcome: "Outcome", *, output: Output, seconds: float, location: str) -> None:

@@ -54,6 +54,14 @@ def dispatcher(
     job_list_encoding: Annotated[
         Literal["json", "protobuf"], typer.Option(help="How Jobs list built-in kinds, as of `pinnace backup run`.")
     ] = "json",
+    job_shards: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=32,
+            help="How many pods make each backup together, each with all of the memory; 1 is a plain Job.",
+        ),
+    ] = 1,
     job_service_account: Annotated[str, typer.Option(help="The service account of the Jobs.")] = "pinnace-backup",
     hooks: Annotated[
         AllowedHooks,
@@ -113,6 +121,7 @@ def dispatcher(
             memory=job_memory,
             compression=job_compression,
             list_encoding=job_list_encoding,
+            shards=job_shards,
             service_account=job_service_account,
             hooks=hooks,
             hooks_service_account=hooks_service_account,

@@ -52,6 +52,9 @@ def install(
         Literal["on", "off"],
         typer.Option(help="CSI snapshots of volumes, where a Backup wants any. off: no account may make one."),
     ] = "on",
+    job_shards: Annotated[
+        int, typer.Option(min=1, max=32, help="Pods that make each backup together; for clusters of millions of items.")
+    ] = 1,
     crds_only: Annotated[bool, typer.Option("--crds-only", help="Only the kinds of velero.io.")] = False,
     crds: Annotated[Existing, typer.Option(help="What to do with kinds that Velero has installed.")] = Existing.KEEP,
     force_conflicts: Annotated[
@@ -72,6 +75,7 @@ def install(
     options = InstallOptions(
         namespace=namespace, image=image, location=location, crds_only=crds_only, retention_guard=retention_guard,
         garbage_collection_frequency=garbage_collection_frequency, hooks=hooks, csi_snapshots=csi_snapshots == "on",
+        job_shards=job_shards,
         service_account_annotations=_pairs(service_account_annotations, flag="--service-account-annotations"),
     )  # fmt: skip
     if dry_run:

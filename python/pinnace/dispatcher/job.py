@@ -30,9 +30,9 @@ EXIT_ANOTHER_ATTEMPT = 75
 _EXIT_FATAL = (1, 2, 3, 4, 5, 6)
 """Pinnace's own exit codes: another attempt would end in the same way, and the Job has said why."""
 
-_NAME_CHARACTERS = 52
+_NAME_CHARACTERS = 49
 _HASH_CHARACTERS = 10
-"""63 in all, since the Job's name is also a label value."""
+"""60 in all: the Job's name and an index (`-31`) are the host's name of a pod, which has 63 characters."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class JobSettings:
     """What an operator decides for all Jobs; memory is a constant of the design, so requests equal limits.
 
     `hooks_service_account` may run commands in pods; only a Job whose Backup may come to run one has it. So it is with
-    `snapshots_service_account` and VolumeSnapshots, and the last one may do both.
+    `snapshots_service_account` and VolumeSnapshots, and the last one may do both. `shards` is how many pods make each
+    backup together; each has all of the memory. `attempts` are those of each pod.
     """
 
     namespace: str
@@ -56,6 +57,7 @@ class JobSettings:
     cpu: str = "1"
     compression: str = "default"
     list_encoding: str = "json"
+    shards: int = 1
     attempts: int = 3
     deadline_seconds: int = 4 * 3600
     grace_seconds: int = 30
@@ -64,7 +66,7 @@ class JobSettings:
 
     def with_overrides(self, overrides: JobOverrides) -> "JobSettings":
         """The same settings with what the operator's ConfigMap says just now."""
-        return replace(self, overrides=overrides)
+        return replace(self, overrides=overrides, shards=overrides.shards or self.shards)
 
 
 @dataclass(frozen=True)
@@ -112,11 +114,11 @@ def job_manifest(
         },
         "spec": {
             "suspend": True,
-            "backoffLimit": (overrides.attempts or settings.attempts) - 1,
+            **_completion(settings.shards, attempts=overrides.attempts or settings.attempts),
             "activeDeadlineSeconds": overrides.deadline_seconds or settings.deadline_seconds,
             # Two live attempts must not both write: the next pod starts when the last one has ended.
             "podReplacementPolicy": "Failed",
-            "podFailurePolicy": {"rules": _failure_rules()},
+            "podFailurePolicy": {"rules": _failure_rules(fatal="FailIndex" if settings.shards > 1 else "FailJob")},
             "template": {
                 "metadata": {
                     "labels": {**overrides.pod_labels, **labels},
@@ -178,17 +180,35 @@ def _owner(backup: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _failure_rules() -> list[dict[str, Any]]:
-    """The first rule that matches decides.
+def _completion(shards: int, *, attempts: int) -> dict[str, Any]:
+    """One pod; or an Indexed Job, whose index 0 is the run, and each other one a shard of it.
+
+    Each index has attempts of its own. One that has failed for good ends the Job, and its status names it; once the run
+    has ended well, the Job has too, whatever its other pods do (Kubernetes 1.31; before, they end by themselves).
+    """
+    if shards == 1:
+        return {"backoffLimit": attempts - 1}
+    return {
+        "completionMode": "Indexed",
+        "completions": shards,
+        "parallelism": shards,
+        "backoffLimitPerIndex": attempts - 1,
+        "maxFailedIndexes": 0,
+        "successPolicy": {"rules": [{"succeededIndexes": "0"}]},
+    }
+
+
+def _failure_rules(*, fatal: str) -> list[dict[str, Any]]:
+    """The first rule that matches decides; `fatal` is what comes of an exit code after which no attempt ends better.
 
     A disrupted pod (eviction, drain, node loss) counts as one attempt whatever its process ended with, since a node
-    that goes away breaks requests before it stops the process. Then a fatal exit code ends the Job; SIGKILL and the
-    like match no rule and count as one attempt.
+    that goes away breaks requests before it stops the process. SIGKILL and the like match no rule and count as one
+    attempt.
     """
     return [
         {"action": "Count", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
         {
-            "action": "FailJob",
+            "action": fatal,
             "onExitCodes": {"containerName": CONTAINER_NAME, "operator": "In", "values": list(_EXIT_FATAL)},
         },
     ]
@@ -254,6 +274,7 @@ def _container(
             {"name": "PINNACE_LIST_ENCODING", "value": settings.list_encoding},
             {"name": "PINNACE_HOOKS", "value": settings.hooks.value},
             {"name": "PINNACE_CSI_SNAPSHOTS", "value": "auto" if takes_snapshots else "off"},
+            *([{"name": "PINNACE_SHARDS", "value": str(settings.shards)}] if settings.shards > 1 else ()),
             *overrides.env,
         ],
         "resources": _resources(settings),

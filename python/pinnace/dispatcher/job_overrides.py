@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from pinnace.errors import UsageError
+from pinnace.store.part_sizes import MOST_STRETCHES
 
 __all__ = ["CONFIG_MAP_NAME", "JobOverrides", "read_overrides"]
 
@@ -22,8 +23,12 @@ _POD_FIELDS = frozenset(
 )  # fmt: skip
 """Where and when the pod runs. The Job's promises (isolation, rights, memory, one writer) rest on all the others."""
 
-_RESERVED_ENV = frozenset({"PINNACE_NAMESPACE", "PINNACE_BACKUP_UID", "PINNACE_ATTEMPT_ID"})
-"""They say whose Job it is."""
+_RESERVED_ENV = frozenset(
+    {"JOB_COMPLETION_INDEX", "PINNACE_ATTEMPT_ID", "PINNACE_BACKUP_UID", "PINNACE_NAMESPACE", "PINNACE_SHARDS"}
+)
+"""They say whose Job it is, and which of its pods."""
+
+_LEAST_AND_MOST = {"attempts": (1, None), "activeDeadlineSeconds": (1, None), "shards": (1, MOST_STRETCHES)}
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class JobOverrides:
     env: Sequence[Mapping[str, Any]] = ()
     attempts: int | None = None
     deadline_seconds: int | None = None
+    shards: int | None = None
 
 
 _NAMES = {
@@ -55,6 +61,7 @@ _NAMES = {
     "env": "env",
     "attempts": "attempts",
     "activeDeadlineSeconds": "deadline_seconds",
+    "shards": "shards",
 }
 assert set(_NAMES.values()) == {each.name for each in fields(JobOverrides)}  # noqa: S101 - one spelling for each field
 
@@ -81,9 +88,8 @@ def read_overrides(config_map: Mapping[str, Any] | None) -> JobOverrides:
 
 
 def _check(key: str, value: Any) -> None:
-    if key in ("attempts", "activeDeadlineSeconds"):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise _unusable(f"{key}: a whole number of 1 or more is wanted")
+    if key in _LEAST_AND_MOST:
+        _check_number(value, key=key)
     elif key == "env":
         _check_env(value)
     elif not isinstance(value, Mapping):
@@ -94,6 +100,13 @@ def _check(key: str, value: Any) -> None:
         _check_resources(value)
     else:
         _check_texts(value, key=key)
+
+
+def _check_number(value: Any, *, key: str) -> None:
+    least, most = _LEAST_AND_MOST[key]
+    if not isinstance(value, int) or isinstance(value, bool) or value < least or (most is not None and value > most):
+        wanted = f"of {least} or more" if most is None else f"from {least} to {most}"
+        raise _unusable(f"{key}: a whole number {wanted} is wanted")
 
 
 def _check_texts(value: Mapping[Any, Any], *, key: str) -> None:

@@ -41,7 +41,7 @@ STARTED_ANNOTATION = "pinnace.io/started"
 """On the Job: that its pod runs was told."""
 
 ATTEMPT_ANNOTATION = "pinnace.io/attempt"
-"""On the Job: the attempt that was told of last."""
+"""On the Job: the attempt that was told of last, counted through all indexes of an Indexed Job (`JobState.noted`)."""
 
 _TERMINAL = ("Completed", "PartiallyFailed", "Failed")
 _LOOK_AGAIN_SECONDS = 30.0
@@ -108,11 +108,12 @@ class NoteStart:
 
 @dataclass(frozen=True)
 class NoteAttempt:
-    """Tell that another attempt is made, and why."""
+    """Tell that another attempt is made, and why; `noted` is what then stands on the Job."""
 
     attempt: int
     attempts: int
     reason: str
+    noted: int
 
 
 @dataclass(frozen=True)
@@ -204,8 +205,8 @@ def _in_progress(backup: Mapping[str, Any], observed: Observed) -> Step:
 def _running(job: Mapping[str, Any], state: JobState) -> Step:
     annotations = job["metadata"].get("annotations") or {}
     told = str(annotations.get(ATTEMPT_ANNOTATION, ""))
-    if state.attempt > (int(told) if told.isdecimal() else 1):
-        return NoteAttempt(state.attempt, state.attempts, state.last_reason)
+    if state.noted > (int(told) if told.isdecimal() else 1):
+        return NoteAttempt(state.attempt, state.attempts, state.last_reason, state.noted)
     if state.is_started and STARTED_ANNOTATION not in annotations:
         return NoteStart(state.pod_name)
     # A pod that waits changes nothing by itself, so that no event would bring us back here.

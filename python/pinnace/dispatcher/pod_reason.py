@@ -10,7 +10,7 @@ from typing import Any
 
 from pinnace.dispatcher import termination
 
-__all__ = ["end_reason", "is_out_of_memory", "phase", "stuck_reason"]
+__all__ = ["end_reason", "is_out_of_memory", "phase", "stuck_reason", "was_told_to_stop"]
 
 _STUCK_AFTER = {
     "unscheduled": timedelta(minutes=10),
@@ -51,6 +51,11 @@ def phase(pod: Mapping[str, Any]) -> str:
 def is_out_of_memory(pod: Mapping[str, Any]) -> bool:
     """Whether the kernel ended it at its memory limit."""
     return termination.terminated(pod).get("reason") == "OOMKilled"
+
+
+def was_told_to_stop(pod: Mapping[str, Any]) -> bool:
+    """Whether it ended since somebody deleted it, or its Job; the reason is then elsewhere."""
+    return termination.terminated(pod).get("exitCode") == _STOPPED_BY_SIGTERM
 
 
 def end_reason(pod: Mapping[str, Any], *, memory_limit: str) -> str:

@@ -176,7 +176,7 @@ class Steps:
         text = f"attempt {step.attempt} of {step.attempts}, since {step.reason or 'the last one failed'}"
         self._patch_status(backup, {"failureReason": text})
         self._events.warn(backup, "Retrying", text)
-        self._annotate(job, steps.ATTEMPT_ANNOTATION, str(step.attempt))
+        self._annotate(job, steps.ATTEMPT_ANNOTATION, str(step.noted))
         self.metrics.retried()
 
     def _fail(self, backup: Mapping[str, Any], job: Mapping[str, Any] | None, step: steps.Fail) -> None:
@@ -228,7 +228,7 @@ class Steps:
         self._jobs.patch_unchanged(job, {"metadata": {"annotations": annotations}, "spec": spec})
         if started_pod_name:
             self._tell_start(backup, started_pod_name)
-        self._conclude(backup, termination.of_pods(pods))
+        self._conclude(backup, termination.of_job(pods))
 
     def _conclude(self, backup: Mapping[str, Any], ended: termination.Termination) -> None:
         status = backup["status"]

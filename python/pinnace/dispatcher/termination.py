@@ -3,10 +3,22 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-__all__ = ["CONTAINER_NAME", "MOST_BYTES", "Termination", "is_spoken", "of_pods", "read", "terminated", "write"]
+from pinnace.dispatcher import job_index
+
+__all__ = [
+    "CONTAINER_NAME",
+    "MOST_BYTES",
+    "Termination",
+    "is_spoken",
+    "of_job",
+    "of_pods",
+    "read",
+    "terminated",
+    "write",
+]
 
 MOST_BYTES = 4096
 """The kubelet cuts a longer message."""
@@ -56,6 +68,15 @@ def of_pods(pods: Sequence[Mapping[str, Any]]) -> Termination:
         if ended := terminated(pod):
             return read(str(ended.get("message") or ""))
     return Termination()
+
+
+def of_job(pods: Sequence[Mapping[str, Any]]) -> Termination:
+    """What the pods of one Job handed over: figures of index 0, and refusals that any of them met."""
+    by_index: dict[int, list[Mapping[str, Any]]] = {0: []}
+    for pod in pods:
+        by_index.setdefault(job_index.index_of(pod), []).append(pod)
+    ended = {index: of_pods(of_index) for index, of_index in by_index.items()}
+    return replace(ended[0], throttled_count=sum(each.throttled_count for each in ended.values()))
 
 
 def terminated(pod: Mapping[str, Any]) -> Mapping[str, Any]:

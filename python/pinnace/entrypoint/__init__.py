@@ -1,1 +1,1 @@
-"""The Job's process: one attempt to make one Backup, and what it tells the cluster of it."""
+"""The processes of a Job's pods: an attempt to make one Backup, or a shard of it, and what they tell the cluster."""

@@ -3,53 +3,25 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from pinnace import interruption
 from pinnace.backup import run as pipeline
 from pinnace.dispatcher import termination
-from pinnace.dispatcher.job import CREDENTIALS_FOLDER, EXIT_ANOTHER_ATTEMPT
-from pinnace.dispatcher.locations import ca_certificate
+from pinnace.dispatcher.job import EXIT_ANOTHER_ATTEMPT
 from pinnace.entrypoint.ownership import Ownership
 from pinnace.entrypoint.status_reporter import StatusReporter
-from pinnace.errors import (
-    AttemptLostError,
-    KubeError,
-    LocationError,
-    PinnaceError,
-    StoreUnavailableError,
-)
+from pinnace.entrypoint.surroundings import JobSurroundings, is_passing, reason_of
+from pinnace.errors import AttemptLostError, KubeError, PinnaceError
 from pinnace.kube.client import Client
-from pinnace.kube.kinds import BACKUP_STORAGE_LOCATIONS, SECRETS
-from pinnace.kube.objects import Objects
-from pinnace.store.backup_store import BackupStore
-from pinnace.store.location import open_location
-from pinnace.store.object_store import ObjectStore
 from pinnace.velero.backup import Backup
 from pinnace.velero.timestamps import timestamp
 
-__all__ = ["JobProcess", "JobSurroundings"]
+__all__ = ["JobProcess"]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class JobSurroundings:
-    """What the Job's manifest gives.
-
-    `attempt_id` is the pod's uid, `credentials_file` the mounted Secret, if any, and `termination_log` the file from
-    which the kubelet takes the last words.
-    """
-
-    namespace: str
-    backup_name: str
-    backup_uid: str
-    attempt_id: str
-    termination_log: Path
-    credentials_file: Path = Path(CREDENTIALS_FOLDER, "cloud")
 
 
 class JobProcess:
@@ -86,7 +58,7 @@ class JobProcess:
         except AttemptLostError as error:
             return self._lost(error)
         except KubeError as error:
-            self._say(termination.Termination(reason=str(error)))
+            self._surroundings.say(termination.Termination(reason=str(error)))
             return EXIT_ANOTHER_ATTEMPT
         reporter = StatusReporter(self._ownership.write_status)
         try:
@@ -96,13 +68,13 @@ class JobProcess:
             return self._lost(error)
         except PinnaceError as error:
             return self._failed(error)
-        self._say(ended)
+        self._surroundings.say(ended)
         return self._report(status, exit_code=0)
 
     def _make(
         self, document: Mapping[str, Any], reporter: StatusReporter
     ) -> tuple[dict[str, Any], termination.Termination]:
-        store = BackupStore(self._open(document), self._surroundings.backup_name)
+        store = self._surroundings.open_store(self._client, document)
         # An earlier attempt may have committed, and died before it could say so.
         if (committed := store.committed_status(uid=self._surroundings.backup_uid)) is not None:
             return committed, termination.Termination()
@@ -111,7 +83,7 @@ class JobProcess:
             Backup.from_document(document),
             client=self._client,
             store=store,
-            options=replace(self._options, credentials_file=self._credentials_file()),
+            options=replace(self._options, credentials_file=self._surroundings.credentials),
             observer=reporter,
             clock=self._clock,
             attempt=self._ownership,
@@ -124,28 +96,16 @@ class JobProcess:
             throttled_count=self._client.throttled_count,
         )
 
-    def _open(self, document: Mapping[str, Any]) -> ObjectStore:
-        namespace, name = self._surroundings.namespace, str(document["spec"].get("storageLocation") or "")
-        location = Objects(self._client, BACKUP_STORAGE_LOCATIONS, namespace=namespace).get(name)
-        if location is None:
-            raise LocationError(location_name=name, reason="it does not exist")
-        ca_cert = ca_certificate(location, Objects(self._client, SECRETS, namespace=namespace))
-        return open_location(location, credentials_file=self._credentials_file(), ca_cert=ca_cert)
-
-    def _credentials_file(self) -> Path | None:
-        file = self._surroundings.credentials_file
-        return file if file.exists() else None
-
     def _lost(self, error: AttemptLostError) -> int:
         _log.warning("%s", error)
-        self._say(termination.Termination(reason=str(error)))
+        self._surroundings.say(termination.Termination(reason=str(error)))
         return 0
 
     def _failed(self, error: PinnaceError) -> int:
-        reason = "; ".join([str(error), *getattr(error, "__notes__", ())])
+        reason = reason_of(error)
         _log.error("%s", reason)
-        self._say(termination.Termination(reason=reason))
-        if _is_passing(error):
+        self._surroundings.say(termination.Termination(reason=reason))
+        if is_passing(error):
             return EXIT_ANOTHER_ATTEMPT
         ended = {"phase": "Failed", "failureReason": reason, "completionTimestamp": timestamp(self._clock())}
         return self._report(ended, exit_code=1)
@@ -159,16 +119,3 @@ class JobProcess:
         except KubeError as error:
             _log.error("the last status can't be written: %s", error)
         return exit_code
-
-    def _say(self, ended: termination.Termination) -> None:
-        try:
-            self._surroundings.termination_log.write_text(termination.write(ended))
-        except OSError as error:
-            _log.warning("the termination message can't be written: %s", error)
-
-
-def _is_passing(error: PinnaceError) -> bool:
-    """Tell whether a later attempt may find mended what ended this one."""
-    if isinstance(error, KubeError):
-        return error.status in (0, 429, 500, 502, 503, 504)
-    return isinstance(error, StoreUnavailableError)

@@ -6,6 +6,7 @@ An attempt whose node was lost may live on, asleep or cut off, and go on when an
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pinnace import interruption
@@ -14,7 +15,7 @@ from pinnace.kube.client import Client
 from pinnace.kube.kinds import BACKUPS
 from pinnace.kube.objects import Objects
 
-__all__ = ["ATTEMPT_ID_ANNOTATION", "Ownership"]
+__all__ = ["ATTEMPT_ID_ANNOTATION", "Holder", "Onlooker", "Ownership"]
 
 ATTEMPT_ID_ANNOTATION = "pinnace.io/attempt-id"
 """On the Backup: the uid of the pod that may commit it."""
@@ -64,11 +65,11 @@ class Ownership:
 
         Who resumes Jobs by another rule than the dispatcher's (Kueue) may do so before the Backup is InProgress.
         """
-        return self._patiently(self._claim, seconds=_PATIENCE_SECONDS)
+        return _patiently(self._claim, seconds=_PATIENCE_SECONDS, sleep=self._sleep)
 
     def check(self) -> None:
         """AttemptLostError where another attempt has taken over; KubeError where the API server stays away."""
-        self._patiently(self._own, seconds=_PATIENCE_SECONDS)
+        _patiently(self._own, seconds=_PATIENCE_SECONDS, sleep=self._sleep)
 
     def is_current(self) -> bool:
         """The same by one request within 3 s: False also where there is no answer."""
@@ -92,7 +93,7 @@ class Ownership:
 
     def write_last_status(self, status: Mapping[str, Any]) -> None:
         """The same, tried for ten minutes."""
-        self._patiently(lambda: self.write_status(status), seconds=_LAST_STATUS_SECONDS)
+        _patiently(lambda: self.write_status(status), seconds=_LAST_STATUS_SECONDS, sleep=self._sleep)
 
     def _claim(self) -> dict[str, Any]:
         document = self._in_progress(waits=True)
@@ -100,14 +101,14 @@ class Ownership:
 
     def _own(self) -> dict[str, Any]:
         document = self._in_progress()
-        if (document["metadata"].get("annotations") or {}).get(ATTEMPT_ID_ANNOTATION) != self._attempt_id:
+        if _attempt_id(document) != self._attempt_id:
             raise AttemptLostError(backup_name=self._backup_name)
         return document
 
     def _in_progress(self, *, waits: bool = False) -> dict[str, Any]:
         for _ in range(_START_LOOKS):
             document = self._backups.get(self._backup_name)
-            phase = ((document or {}).get("status") or {}).get("phase")
+            phase = _phase(document)
             if document is None or document["metadata"]["uid"] != self._backup_uid:
                 break
             if phase == "InProgress":
@@ -124,16 +125,62 @@ class Ownership:
             raise AttemptLostError(backup_name=self._backup_name)
         return patched
 
-    def _patiently(self, ask: Callable[[], Answer], *, seconds: float) -> Answer:
-        deadline, pause = time.monotonic() + seconds, 0.5
-        while True:
-            try:
-                return ask()
-            except KubeError as error:
-                if error.status not in _PASSING_STATUS or time.monotonic() + pause > deadline:
-                    raise
-                if error.status == _CONFLICT:
-                    self._sleep(_SOON_SECONDS)
-                    continue
-                self._sleep(pause)
-                pause = min(2 * pause, 10.0)
+
+@dataclass(frozen=True)
+class Holder:
+    """A Backup that is not over, and the attempt that makes it; "" while there is none."""
+
+    document: Mapping[str, Any]
+    attempt_id: str
+
+
+class Onlooker:
+    """Looks which attempt makes a Backup, for pods that write nothing into it."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        namespace: str,
+        backup_name: str,
+        backup_uid: str,
+        sleep: Callable[[float], None] = interruption.sleep,
+    ) -> None:
+        self._backups = Objects(client, BACKUPS, namespace=namespace)
+        self._backup_name = backup_name
+        self._backup_uid = backup_uid
+        self._sleep = sleep
+
+    def holder(self, *, patience_seconds: float = _LAST_STATUS_SECONDS) -> Holder | None:
+        """Look, again while the API server is away; None where the Backup has ended, or is another one by now."""
+        document = _patiently(lambda: self._backups.get(self._backup_name), seconds=patience_seconds, sleep=self._sleep)
+        if document is None or document["metadata"]["uid"] != self._backup_uid:
+            return None
+        phase = _phase(document)
+        if phase == "InProgress":
+            return Holder(document, _attempt_id(document))
+        return Holder(document, "") if phase in _BEFORE_START else None
+
+
+def _phase(document: Mapping[str, Any] | None) -> str | None:
+    phase: str | None = ((document or {}).get("status") or {}).get("phase")
+    return phase
+
+
+def _attempt_id(document: Mapping[str, Any]) -> str:
+    return str((document["metadata"].get("annotations") or {}).get(ATTEMPT_ID_ANNOTATION) or "")
+
+
+def _patiently(ask: Callable[[], Answer], *, seconds: float, sleep: Callable[[float], None]) -> Answer:
+    deadline, pause = time.monotonic() + seconds, 0.5
+    while True:
+        try:
+            return ask()
+        except KubeError as error:
+            if error.status not in _PASSING_STATUS or time.monotonic() + pause > deadline:
+                raise
+            if error.status == _CONFLICT:
+                sleep(_SOON_SECONDS)
+                continue
+            sleep(pause)
+            pause = min(2 * pause, 10.0)

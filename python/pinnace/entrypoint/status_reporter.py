@@ -1,12 +1,10 @@
 """Writes `status.progress` of a Backup while it is made: at most once a second, and never in the way of the data."""
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from pinnace.backup.progress import Observer
+from pinnace.entrypoint.periodic_observer import PeriodicObserver
 from pinnace.errors import PinnaceError
 
 __all__ = ["StatusReporter"]
@@ -17,30 +15,18 @@ _SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
-class StatusReporter(Observer):
-    """Sends the newest counts from a thread of its own; one that can't be sent is followed by a newer one.
+class StatusReporter(PeriodicObserver):
+    """Sends counts that have changed; one that can't be sent is followed by a newer one.
 
     `write` changes fields of the status, and raises PinnaceError where it can't or may not.
     """
 
     def __init__(self, write: Callable[[Mapping[str, Any]], None], *, seconds: float = _SECONDS) -> None:
+        super().__init__(seconds=seconds)
         self._write = write
-        self._seconds = seconds
         self._total = 0
         self._done = 0
         self._sent = (-1, -1)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="progress", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._stopped.set()
-        self._thread.join()
 
     def planned(self, *, kind_count: int, list_count: int, item_count: int) -> None:
         """The total is known; an estimate with selectors."""
@@ -55,10 +41,6 @@ class StatusReporter(Observer):
         """A page was archived."""
         del group_resource, page_bytes
         self._done = item_count
-
-    def _work(self) -> None:
-        while not self._stopped.wait(self._seconds):
-            self._send()
 
     def _send(self) -> None:
         counts = (max(self._total, self._done), self._done)

@@ -79,6 +79,8 @@ def _arguments(options: InstallOptions) -> Iterator[str]:
         yield "--no-retention-guard"
     if options.garbage_collection_frequency:
         yield f"--garbage-collection-frequency={options.garbage_collection_frequency}"
+    if options.job_shards > 1:
+        yield f"--job-shards={options.job_shards}"
 
 
 def _set_image(deployment: Manifest, *, image: str) -> None:

@@ -14,7 +14,7 @@ from pinnace.errors import (
     ObjectNotFoundError,
     StoreError,
 )
-from pinnace.store.object_store import ObjectStore, ObjectWriter, StretchPlace, StretchWriter
+from pinnace.store.object_store import ObjectInfo, ObjectStore, ObjectWriter, StretchPlace, StretchWriter
 from pinnace.velero.object_store_layout import BackupKeys
 
 __all__ = ["BackupStore", "Leftovers", "backup_names"]
@@ -58,15 +58,23 @@ class BackupStore:
     def clear_leftovers(self, *, keep_log: bool = False) -> Leftovers:
         """Remove what a killed run of this name left; only its own, and only while no metadata is there."""
         self.check_absent()
-        kept = {self.keys.log} if keep_log else set()
-        objects = [found for found in self._store.list_keys(self.keys.prefix) if found.key not in kept]
+        keys = [found.key for found in self._store.list_keys(self.keys.prefix)]
+        if keep_log:
+            keys = [key for key in keys if key != self.keys.log]
         # Uploads first: an attempt that lives on without its node can then add nothing to what is removed next.
-        uploads = list(self._store.uploads(self.keys.prefix))
+        upload_count = self._abort_uploads(self.keys.prefix)
+        for key in keys:
+            self._store.delete(key)
+        if any(key.startswith(self.keys.shards) for key in keys):
+            # A pod that finds its order gone removes what it writes from then on; what it wrote before is found now.
+            self.remove_unfinished_below(self.keys.shards)
+        return Leftovers(len(keys), upload_count)
+
+    def _abort_uploads(self, prefix: str) -> int:
+        uploads = list(self._store.uploads(prefix))
         for upload in uploads:
             self._store.abort_upload(upload)
-        for leftover in objects:
-            self._store.delete(leftover.key)
-        return Leftovers(len(objects), len(uploads))
+        return len(uploads)
 
     def has_objects(self) -> bool:
         """Tell whether anything is there of the backup, finished or not."""
@@ -90,8 +98,7 @@ class BackupStore:
             self._store.check_unlocked(key)
         for key in keys:
             self._store.delete(key)
-        for upload in list(self._store.uploads(self.keys.prefix)):
-            self._store.abort_upload(upload)
+        self._abort_uploads(self.keys.prefix)
         return len(keys)
 
     def _removed_as(self, key: str) -> tuple[bool, str]:
@@ -108,21 +115,47 @@ class BackupStore:
         """Begin a stretch of the archive."""
         return self._store.open_stretch(self.keys.archive, place)
 
-    def shard_key(self, key: str, *, number: int) -> str:
+    def shard_key(self, key: str, place: StretchPlace) -> str:
         """Name the part of an index or log that a shard writes, and the run takes away again."""
-        return f"{key}.shard-{number}"
+        return place.beside(key, f"shard-{place.number}")
 
     def unfinished_chunks(self, key: str) -> Iterator[bytes]:
         """Read an object of a backup that is being made."""
         return self._store.chunks(key)
 
+    def read_unfinished(self, key: str) -> bytes | None:
+        """Read a small object of a backup that is being made; None where it is not there."""
+        try:
+            return self._store.get(key)
+        except ObjectNotFoundError:
+            return None
+
+    def list_unfinished(self, folder: str) -> Iterator[ObjectInfo]:
+        """List the objects below a directory of a backup that is being made."""
+        return self._store.list_keys(folder)
+
+    def put_first(self, key: str, body: bytes) -> None:
+        """Store a small object unless somebody else has stored one of that key; then that one stays."""
+        try:
+            self._store.put(key, body, create_only=True)
+        except ObjectExistsError:
+            return
+        except ConditionUnsupportedError:
+            self._store.put(key, body)
+
     def remove_unfinished(self, key: str) -> None:
         """Remove an object of a backup that is being made."""
         self._store.delete(key)
 
-    def abort_shard_uploads(self, *, number: int) -> None:
+    def remove_unfinished_below(self, folder: str) -> None:
+        """Remove everything below a directory of a backup that is being made, uploads first."""
+        self._abort_uploads(folder)
+        for key in [found.key for found in self._store.list_keys(folder)]:
+            self._store.delete(key)
+
+    def abort_shard_uploads(self, place: StretchPlace) -> None:
         """Abort what a shard that died was writing, but not the archive, of which it wrote a stretch only."""
-        keys = {self.shard_key(key, number=number) for key in (self.keys.index, self.keys.log)}
+        keys = {self.shard_key(key, place) for key in (self.keys.index, self.keys.log)}
         for upload in list(self._store.uploads(self.keys.prefix)):
             if upload.key in keys:
                 self._store.abort_upload(upload)

@@ -236,7 +236,7 @@ class MultipartStretch(_PartFiller, StretchWriter):
         self._uploads.send(number, part, budget_bytes=WRITER_BUDGET_BYTES - self._part_bytes())
 
     def _set_aside(self, what: str) -> str:
-        key = f"{self._key}.stretch-{self._place.number}-{what}"
+        key = self._place.beside(self._key, f"stretch-{self._place.number}-{what}")
         self._store.put(key, bytes(self._filling))
         self._filling.clear()
         return key

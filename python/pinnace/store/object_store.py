@@ -59,12 +59,19 @@ class Upload:
 class StretchPlace:
     """Which stretch of a large object another process writes: `number` from 1, of `stretch_count` with the beginning.
 
-    `upload_id` is what the object's own writer gave (`ObjectWriter.share`).
+    `upload_id` is what the object's own writer gave (`ObjectWriter.share`). What is stored beside the object lies in
+    `folder`, a directory with its slash; without one it is the object's own.
     """
 
     upload_id: str
     number: int
     stretch_count: int
+    folder: str = ""
+
+    def beside(self, key: str, ending: str) -> str:
+        """Name what belongs to the object `key` and is stored beside it."""
+        folder, slash, name = key.rpartition("/")
+        return f"{self.folder or folder + slash}{name}.{ending}"
 
 
 class Writer(ABC):

@@ -26,6 +26,11 @@ class BackupKeys:
         return f"backups/{self.name}/"
 
     @property
+    def shards(self) -> str:
+        """What pods that make one backup leave for each other while they do: a directory, with its slash (pinnace)."""
+        return f"{self.prefix}shards/"
+
+    @property
     def metadata(self) -> str:
         """The Backup itself; the backup exists if this does."""
         return f"{self.prefix}velero-backup.json"

@@ -1,5 +1,6 @@
 """Backups, Jobs and pods as Kubernetes 1.35 writes them, with as much of them as decides something."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -50,10 +51,12 @@ def job(
     suspend: bool = False,
     annotations: dict[str, str] | None = None,
     labels: dict[str, str] | None = None,
+    shards: int = 1,
     **status: Any,
 ) -> dict[str, Any]:
     """Its Job, with the given conditions and fields of the status."""
-    document = job_manifest(backup(), settings=_SETTINGS, access=StoreAccess("cloud-credentials", "cloud"))
+    settings = replace(_SETTINGS, shards=shards)
+    document = job_manifest(backup(), settings=settings, access=StoreAccess("cloud-credentials", "cloud"))
     document["metadata"] |= {"uid": _JOB_UID, "creationTimestamp": later(-500), "annotations": annotations or {}}
     document["metadata"]["labels"] |= labels or {}
     document["spec"]["suspend"] = suspend
@@ -63,8 +66,8 @@ def job(
     return document
 
 
-def ended(exit_code: int, *, reason: str = "Error", message: str = "") -> dict[str, Any]:
-    """The state of a container that ended."""
+def ended(exit_code: int, *, reason: str = "Error", message: str = "", at: float = -2) -> dict[str, Any]:
+    """The state of a container that ended, `at` seconds after NOW."""
     return {
         "terminated": {
             "containerID": "containerd://6c5e2e1a",
@@ -72,7 +75,7 @@ def ended(exit_code: int, *, reason: str = "Error", message: str = "") -> dict[s
             "reason": reason,
             **({"message": message} if message else {}),
             "startedAt": later(-400),
-            "finishedAt": later(-2),
+            "finishedAt": later(at),
         }
     }
 
@@ -91,14 +94,24 @@ def pod(
     scheduled: float | None = -480,
     deleted: float | None = None,
     job_uid: str = _JOB_UID,
+    index: int | None = None,
+    failed_before: int = 0,
     **status: Any,
 ) -> dict[str, Any]:
-    """A pod of the Job: `created`, `scheduled` and `deleted` are seconds after NOW; unscheduled where that is None."""
+    """A pod of the Job: `created`, `scheduled` and `deleted` are seconds after NOW; unscheduled where that is None.
+
+    With `index` it is one of an Indexed Job, before which `failed_before` pods of that index failed.
+    """
     metadata: dict[str, Any] = {
         "name": name,
         "creationTimestamp": later(created),
         "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": JOB_NAME, "uid": job_uid}],
     }
+    if index is not None:
+        metadata["annotations"] = {
+            "batch.kubernetes.io/job-completion-index": str(index),
+            "batch.kubernetes.io/job-index-failure-count": str(failed_before),
+        }
     if deleted is not None:
         metadata["deletionTimestamp"] = later(deleted)
     if scheduled is not None:

@@ -171,6 +171,32 @@ def test_requests_equal_limits_where_only_limits_are_given_and_null_takes_one_aw
     assert container["resources"] == {"requests": requests, "limits": limits}
 
 
+def test_several_pods_make_a_backup_by_an_indexed_job() -> None:
+    expected = _expected()
+    del expected["spec"]["backoffLimit"]
+    expected["spec"] |= {
+        "completionMode": "Indexed",
+        "completions": 3,
+        "parallelism": 3,
+        "backoffLimitPerIndex": 2,
+        "maxFailedIndexes": 0,
+        "successPolicy": {"rules": [{"succeededIndexes": "0"}]},
+    }
+    expected["spec"]["podFailurePolicy"]["rules"][1]["action"] = "FailIndex"
+    container = expected["spec"]["template"]["spec"]["containers"][0]
+    container["env"].append({"name": "PINNACE_SHARDS", "value": "3"})
+    assert job_manifest(_BACKUP, settings=replace(_SETTINGS, shards=3), access=_ACCESS) == expected
+    assert _with(JobOverrides(shards=3)) == expected
+    expected["spec"]["backoffLimitPerIndex"] = 0
+    assert _with(JobOverrides(shards=3, attempts=1)) == expected
+
+
+def test_an_override_of_one_shard_gives_the_plain_job() -> None:
+    settings = replace(_SETTINGS, shards=3).with_overrides(JobOverrides(shards=1))
+    made = job_manifest(_BACKUP, settings=settings, access=_ACCESS)
+    assert made == _MANIFEST
+
+
 def test_overrides_leave_no_trace_in_the_next_job() -> None:
     _with(JobOverrides(pod_spec={"tolerations": [{"key": "x"}]}, labels={"a": "b"}, env=[{"name": "A", "value": "b"}]))
     assert _with(JobOverrides()) == _MANIFEST
@@ -186,10 +212,10 @@ def test_an_attempt_that_may_end_better_has_no_fatal_exit_code() -> None:
     [
         ("a", "a-384d664d29"),
         ("shop.eu.2026", "shop-eu-2026-384d664d29"),
-        ("x" * 52, "x" * 52 + "-384d664d29"),
-        ("x" * 253, "x" * 52 + "-384d664d29"),
-        ("x" * 51 + "." + "y" * 60, "x" * 51 + "-384d664d29"),
-        ("x" * 50 + ".y.z", "x" * 50 + "-y-384d664d29"),
+        ("x" * 49, "x" * 49 + "-384d664d29"),
+        ("x" * 253, "x" * 49 + "-384d664d29"),
+        ("x" * 48 + "." + "y" * 60, "x" * 48 + "-384d664d29"),
+        ("x" * 47 + ".y.z", "x" * 47 + "-y-384d664d29"),
     ],
 )
 def test_the_jobs_name_is_the_backups_cut_and_a_hash_of_its_uid(name: str, expected: str) -> None:
@@ -202,7 +228,7 @@ _LABEL = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
 @given(st.lists(_LABEL, min_size=1, max_size=12).map(".".join), st.uuids().map(str))
 def test_every_backups_name_gives_a_name_that_is_a_label_too(name: str, uid: str) -> None:
     made = job_name(_named(name, uid))
-    assert len(made) <= 63
+    assert len(f"{made}-31") <= 63, "the name of an Indexed Job's pod as a host"
     assert made.replace("-", "a").isalnum()
     assert made[0] != "-" != made[-1]
     assert made == made.lower()

@@ -21,6 +21,7 @@ env:
   valueFrom: {secretKeyRef: {name: s, key: k}}
 attempts: 5
 activeDeadlineSeconds: 7200
+shards: 32
 """
 
 
@@ -49,6 +50,7 @@ def test_every_key_is_read() -> None:
         ],
         attempts=5,
         deadline_seconds=7200,
+        shards=32,
     )
 
 
@@ -59,7 +61,9 @@ _POD_FIELDS = (
 )
 
 
-_KNOWN = "activeDeadlineSeconds, annotations, attempts, env, labels, podAnnotations, podLabels, podSpec, resources"
+_KNOWN = (
+    "activeDeadlineSeconds, annotations, attempts, env, labels, podAnnotations, podLabels, podSpec, resources, shards"
+)
 
 
 def _refused(field: str) -> str:
@@ -101,11 +105,16 @@ def _refused(field: str) -> str:
         ("env: [{name: A, value: 1}]", "env: A: 1 is no text; put it in quotes"),
         *(
             (f"env: [{{name: {name}, value: x}}]", f"env: {name}: can't be changed, since it says whose Job it is")
-            for name in ("PINNACE_NAMESPACE", "PINNACE_BACKUP_UID", "PINNACE_ATTEMPT_ID")
+            for name in (
+                "PINNACE_NAMESPACE", "PINNACE_BACKUP_UID", "PINNACE_ATTEMPT_ID", "PINNACE_SHARDS",
+                "JOB_COMPLETION_INDEX",
+            )
         ),
         ("attempts: 0", "attempts: a whole number of 1 or more is wanted"),
         ("attempts: true", "attempts: a whole number of 1 or more is wanted"),
         ("attempts: 1.5", "attempts: a whole number of 1 or more is wanted"),
+        ("shards: 0", "shards: a whole number from 1 to 32 is wanted"),
+        ("shards: 33", "shards: a whole number from 1 to 32 is wanted"),
         ("activeDeadlineSeconds: 4h", "activeDeadlineSeconds: a whole number of 1 or more is wanted"),
     ],
 )  # fmt: skip

@@ -204,10 +204,10 @@ def _in_progress(job: dict[str, Any], *pods: dict[str, Any], missing_secret: str
 @pytest.mark.parametrize(
     ("annotations", "expected"),
     [
-        ({}, NoteAttempt(2, 3, "the bucket was away")),
-        ({"pinnace.io/started": "true"}, NoteAttempt(2, 3, "the bucket was away")),
-        ({"pinnace.io/attempt": "1"}, NoteAttempt(2, 3, "the bucket was away")),
-        ({"pinnace.io/attempt": "what a person wrote"}, NoteAttempt(2, 3, "the bucket was away")),
+        ({}, NoteAttempt(2, 3, "the bucket was away", 2)),
+        ({"pinnace.io/started": "true"}, NoteAttempt(2, 3, "the bucket was away", 2)),
+        ({"pinnace.io/attempt": "1"}, NoteAttempt(2, 3, "the bucket was away", 2)),
+        ({"pinnace.io/attempt": "what a person wrote"}, NoteAttempt(2, 3, "the bucket was away", 2)),
         ({"pinnace.io/attempt": "2"}, NoteStart(POD_NAME)),
         ({"pinnace.io/attempt": "2", "pinnace.io/started": "true"}, _LATER),
         ({"pinnace.io/attempt": "3", "pinnace.io/started": "true"}, _LATER),

@@ -109,3 +109,19 @@ def test_the_last_pod_that_ended_is_asked_and_only_its_backup_container() -> Non
 
 def test_pods_that_did_not_end_hand_nothing_over() -> None:
     assert termination.of_pods([{"metadata": {"name": "p"}}, _pod("2026-01-01T00:00:00Z")]) == Termination()
+
+
+def test_of_an_indexed_job_the_run_has_the_figures_and_every_pod_its_refusals() -> None:
+    def of_index(index: int, created: str, message: str) -> dict[str, Any]:
+        pod = _pod(created, ("backup", {"terminated": {"exitCode": 0, "message": message}}))
+        pod["metadata"]["annotations"] = {"batch.kubernetes.io/job-completion-index": str(index)}
+        return pod
+
+    pods = [
+        of_index(0, "2026-01-01T00:00:00Z", '{"archive_bytes": 7, "throttled_count": 1}'),
+        of_index(1, "2026-01-01T00:00:01Z", '{"throttled_count": 2}'),
+        of_index(2, "2026-01-01T00:00:01Z", '{"reason": "the bucket was away"}'),
+        of_index(2, "2026-01-01T00:00:02Z", '{"throttled_count": 4}'),
+    ]
+    assert termination.of_job(pods) == Termination(archive_bytes=7, throttled_count=7)
+    assert termination.of_job(pods[1:]) == Termination(throttled_count=6)

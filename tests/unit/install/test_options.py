@@ -72,6 +72,7 @@ def test_credentials_are_not_shown() -> None:
         {"service_account_annotations": {"a": "b"}},
         {"hooks": AllowedHooks.OFF},
         {"csi_snapshots": False},
+        {"job_shards": 2},
     ],
 )
 def test_only_the_kinds_means_nothing_else(options: dict[str, Any]) -> None:

@@ -135,6 +135,7 @@ def test_what_the_dispatcher_is_to_do_otherwise_is_a_flag_of_it() -> None:
         "dispatcher",
         "--garbage-collection-frequency=10m",
     ]
+    assert args(InstallOptions(job_shards=4)) == ["dispatcher", "--job-shards=4"]
 
 
 def test_annotations_are_on_all_service_accounts() -> None:

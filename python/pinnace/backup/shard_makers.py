@@ -1,0 +1,47 @@
+"""Who makes the shards of a run but its own: what processes of this machine and pods of its Job have in common."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from pinnace.backup.log import VeleroLog
+from pinnace.backup.shard_order import ShardMade, ShardOrder
+from pinnace.store.backup_store import BackupStore
+from pinnace.store.object_store import StretchPlace
+
+__all__ = ["Progress", "ShardMakers", "Sharding", "StartsMakers"]
+
+
+class Progress(Protocol):
+    """Called from threads with what one shard has done so far; one that is begun anew begins at 0."""
+
+    def __call__(self, *, number: int, group_resource: str, item_count: int, page_bytes: int) -> None:
+        """Count it."""
+
+
+class ShardMakers(AbstractContextManager["ShardMakers"], Protocol):
+    """At work from where it is entered; where it is left, whoever still is at work is to stop."""
+
+    def check(self) -> None:
+        """ShardError for a shard that has failed for good, PinnaceError where that can't be found out any more."""
+
+    def made(self) -> Iterator[tuple[StretchPlace, ShardMade]]:
+        """Wait for each shard in order, and give where it stored what it made; errors as of `check`."""
+
+
+class StartsMakers(Protocol):
+    """Prepares the makers of some orders."""
+
+    def __call__(
+        self, orders: Sequence[ShardOrder], *, store: BackupStore, log: VeleroLog, on_progress: Progress
+    ) -> ShardMakers:
+        """Nothing is begun before they are entered."""
+
+
+@dataclass(frozen=True)
+class Sharding:
+    """How many make a backup, the run itself among them, and who the others are."""
+
+    count: int
+    makers: StartsMakers
