@@ -14,7 +14,8 @@ from integration.cluster_fixtures import TestedCluster
 from pinnace.bench import run, series
 from pinnace.bench.figures import Measurement
 from pinnace.bench.mix import KINDS, namespaces
-from pinnace.kube.client import Client
+from pinnace.bench.server_garbage import collect_garbage
+from pinnace.kube.client import Client, connect
 
 _OBJECTS = 2000
 
@@ -66,6 +67,18 @@ def test_backup_and_floor_are_measured_over_the_same_objects(named_cluster: Test
     assert "bystander" not in named_cluster.kubectl("get", "namespaces", "--field-selector=status.phase=Active")
     page = pinnace("bench", "report", str(figures), "--to", str(tmp_path / "out"))
     assert page.stdout == f"{tmp_path / 'out' / 'report.html'}\n"
+
+
+def test_each_run_meets_an_apiserver_that_has_collected_its_garbage(local_cluster: TestedCluster) -> None:
+    def collected() -> int:
+        lines = local_cluster.kubectl("get", "--raw", "/metrics").splitlines()
+        (line,) = (line for line in lines if line.startswith("go_gc_duration_seconds_count"))
+        return int(line.split()[1])
+
+    before = collected()
+    for _ in range(3):
+        collect_garbage(connect(kubeconfig=local_cluster.kubeconfig))
+    assert collected() >= before + 3
 
 
 def _check_bystander(found: list[dict[str, Any]]) -> None:

@@ -91,6 +91,15 @@ def test_kept_contents_are_there_after_the_next_start(second_folder: Path) -> No
     kubectl.run("get", "namespace", "kept", kubeconfig=second.kubeconfig)
     assert _status(second_folder).ready
 
+    _end_controllers(second_folder)
+    running = {program.name: program.running for program in _status(second_folder).programs}
+    assert running == {
+        "etcd": True, "kube-apiserver": True, "kube-controller-manager": False, "kube-scheduler": False,
+    }  # fmt: skip
+    assert _status(second_folder).ready
+    kubectl.run("get", "namespace", "kept", kubeconfig=_up(second_folder).kubeconfig)
+    assert _status(second_folder).running
+
 
 def test_a_start_that_fails_says_why_and_leaves_no_process(second_folder: Path) -> None:
     with pytest.raises(
@@ -105,6 +114,7 @@ def test_a_start_that_fails_says_why_and_leaves_no_process(second_folder: Path) 
 
 # The fixture has the module's name, so that tests can't reach the module by it.
 _up, _down, _status = local_cluster.up, local_cluster.down, local_cluster.status
+_end_controllers = local_cluster.end_controllers
 
 
 def _wait_for_pods(cluster: local_cluster.LocalCluster, *, count: int) -> None:

@@ -14,6 +14,7 @@ from pinnace.archive.gzip_stream import GzipStream
 from pinnace.backup import stored
 from pinnace.bench.bystander import besides, standing_by
 from pinnace.bench.figures import ALONE, Beside, Measurement, Run, Side, label_of_page
+from pinnace.bench.server_garbage import collect_garbage
 from pinnace.bench.server_meter import ServerMeter
 from pinnace.bench.sides import BackupSide, CommandSide, FloorSide, list_paths
 from pinnace.cluster import etcd_compaction
@@ -38,7 +39,7 @@ _HOPELESS: Final = 2.0
 """A page size that took so many times as long as the best one's slowest run is not run again."""
 
 _REST_SECONDS: Final = 1.0
-"""Between two runs: the garbage that the API server collects after one is not the next one's."""
+"""Between two runs, for what goes on after one."""
 
 _GZIP_LEVEL: Final = 6
 _GZIP_WINDOW: Final = 31
@@ -137,6 +138,9 @@ class _Session:
             self._store.delete(found.key)
 
     def _meter(self) -> ServerMeter:
+        """Asked for before each run; of a local cluster, whose API server has collected its garbage by then."""
+        if self._options.server_pids:
+            collect_garbage(self._client)
         return ServerMeter(self._options.server_pids)
 
     def _floor(self, number: int, lists: Sequence[tuple[str, bool]], *, page_items: int) -> Run:

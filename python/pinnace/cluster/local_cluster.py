@@ -24,7 +24,17 @@ from pinnace.cluster import (
 from pinnace.cluster.control_plane import Layout, Ports
 from pinnace.errors import ClusterError
 
-__all__ = ["ClusterStatus", "LocalCluster", "Node", "ProgramStatus", "down", "load_image", "status", "up"]
+__all__ = [
+    "ClusterStatus",
+    "LocalCluster",
+    "Node",
+    "ProgramStatus",
+    "down",
+    "end_controllers",
+    "load_image",
+    "status",
+    "up",
+]
 
 Report = Callable[[str], None]
 
@@ -32,6 +42,7 @@ _START_TIMEOUT_SECONDS: Final = 120.0
 """Ready takes about 5 s; this is for a machine that compiles something at the same time."""
 
 _STOP_TIMEOUT_SECONDS: Final = 15.0
+_CONTROLLERS: Final = ("kube-controller-manager", "kube-scheduler")
 _START_ATTEMPTS: Final = 3
 """Starts with other ports after another program took one of ours; twice in a row is already unheard of."""
 
@@ -148,6 +159,17 @@ def down(folder: Path, *, keep_contents: bool = False) -> bool:
         else:
             _remove(layout)
     return True
+
+
+def end_controllers(folder: Path) -> None:
+    """End controller manager and scheduler of a running cluster: nothing then works on its objects but who is asked to.
+
+    The next `up` starts all of it anew.
+    """
+    found = state.read(Layout(folder=folder.absolute()).state)
+    for own in found.processes if found else ():
+        if own.name in _CONTROLLERS:
+            processes.stop(own, timeout_seconds=_STOP_TIMEOUT_SECONDS)
 
 
 def status(folder: Path) -> ClusterStatus:
