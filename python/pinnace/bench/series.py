@@ -23,8 +23,10 @@ _OBJECTS_PER_LARGE: Final = 10_000
 _MIX: Final = (
     f"12 kinds in 40 namespaces, 3.2 kB on average, and ConfigMaps of 1 MB: one for {_OBJECTS_PER_LARGE:,} of them"
 )
-_COMPACTED_ROUNDS: Final = 3
-"""What is read from etcd takes several times as long, and varies by less."""
+_FEW_ROUNDS: Final = 3
+"""Of what takes long, and varies by less: many objects, and what is read from etcd."""
+
+_MANY_OBJECTS: Final = 100_000
 
 _APISERVER_FLAGS: Final = ("--etcd-compaction-interval=24h",)
 """No compaction of its own: it would come in the middle of a measurement, and make another one of the rest of it."""
@@ -80,11 +82,12 @@ def run_series(series: Series, *, folder: Path, report_line: Report) -> Path:
 def _all_options(client: Client, servers: LocalServers, series: Series, *, wanted: Wanted) -> Iterator[run.Options]:
     """Both modes; by revision, which is what backups do unless told otherwise, with the bystander."""
     for is_compacted in (False, True) if wanted.objects in series.compacted_objects else (False,):
+        takes_long = is_compacted or wanted.objects >= _MANY_OBJECTS
         for consistency in ("revision", "kind"):
             yield run.Options(
                 kubeconfig=servers.kubeconfig,
                 consistency=consistency,
-                repetitions=min(series.repetitions, _COMPACTED_ROUNDS) if is_compacted else series.repetitions,
+                repetitions=min(series.repetitions, _FEW_ROUNDS) if takes_long else series.repetitions,
                 etcd_url=servers.etcd_url if is_compacted else "",
                 with_bystander=consistency == "revision",
                 server_pids=servers.pids,
