@@ -8,8 +8,10 @@ __all__ = ["DrainRate"]
 _MEMORY_SECONDS = 5.0
 """What was taken longer ago counts less than half; a bucket that slows down is noticed within a page."""
 
-_UNKNOWN_BYTES_PER_SECOND = float(8 << 20)
-"""Assumed until something was taken: slow enough not to ask for much, fast enough to begin."""
+_UNKNOWN_BYTES_PER_SECOND = float(24 << 20)
+"""Assumed until something was taken. A third of it is still enough for a response that was asked for at this rate to
+end within the server's 60 s; and a large kind that is asked for first is not cut into pages for nothing, of which all
+but the first come from etcd where the watch cache has no snapshot."""
 
 
 @dataclass(frozen=True)

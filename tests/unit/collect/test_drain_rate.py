@@ -6,7 +6,7 @@ from pinnace.collect.drain_rate import DrainRate
 
 
 def test_until_something_was_taken_a_modest_rate_is_assumed() -> None:
-    assert DrainRate().bytes_per_second == 8 << 20
+    assert DrainRate().bytes_per_second == 24 << 20
 
 
 def test_a_steady_rate_is_itself() -> None:
@@ -28,4 +28,4 @@ def test_a_bucket_that_stalls_is_noticed_within_seconds() -> None:
 
 
 def test_chunks_that_cost_nothing_measurable_are_no_division_by_zero() -> None:
-    assert DrainRate().after(1000, seconds=0.0).bytes_per_second == 8 << 20
+    assert DrainRate().after(1000, seconds=0.0).bytes_per_second == 24 << 20
