@@ -60,11 +60,11 @@ def test_every_command_of_the_readme_does_what_it_says(
         if not is_right(done, command=command):
             failed.append((command, done.returncode, done.stderr))
     monkeypatch.setenv("PINNACE_STORE", places["s3"])
-    for command in named_in_tables():
+    for number, command in enumerate(named_in_tables()):
         if shlex.split(command)[2] in _OF_A_DISPATCHER:
             continue
         # A name is taken once; all other verbs are about the backup that the blocks made.
-        name = "another" if shlex.split(command)[2] == "run" else "first"
+        name = f"another-{number}" if shlex.split(command)[2] == "run" else "first"
         done = run_typed(command.replace("NAME", name), places=places)
         if not is_right(done, command=command):
             failed.append((command, done.returncode, done.stderr))

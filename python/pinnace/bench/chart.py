@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-__all__ = ["Chart", "Line", "apart", "ticks"]
+__all__ = ["Chart", "Line", "apart", "ticks", "x_labels"]
 
 _WIDTH, _HEIGHT = 790, 340
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66, 300, 16, 46
@@ -62,7 +62,7 @@ class Chart:
             _, top = place(x_values[0], y)
             parts.append(f'<line x1="{_LEFT}" x2="{right}" y1="{top:.1f}" y2="{top:.1f}" stroke="#ddd"/>')
             parts.append(f'<text x="{_LEFT - 8}" y="{top + 4:.1f}" text-anchor="end" fill="#555">{y:g}</text>')
-        for x in x_values:
+        for x in x_labels(x_values):
             left, _ = place(x, 0)
             parts.append(f'<text x="{left:.1f}" y="{bottom + 18}" text-anchor="middle" fill="#555">{x:,.0f}</text>')
         if self.y_limit is not None:
@@ -101,6 +101,17 @@ def apart(heights: Sequence[float], *, lowest: float) -> list[float]:
         moved[number] = min(moved[number], limit)
         limit = moved[number] - _LABEL_GAP
     return moved
+
+
+def x_labels(x_values: Sequence[float]) -> list[float]:
+    """Sizes to write below the axis, to two digits; those that are within a tenth of each other get one."""
+    labels: list[float] = []
+    last = 0.0
+    for x in sorted(x_values):
+        if x > last * 1.1:
+            labels.append(float(f"{x:.2g}"))
+            last = x
+    return labels
 
 
 _Place = Callable[[float, float], tuple[float, float]]

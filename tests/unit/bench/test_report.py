@@ -10,7 +10,7 @@ import pytest
 
 from bench_samples import measurement, run
 from pinnace.bench import png, report, series, tables
-from pinnace.bench.chart import Chart, Line, apart, ticks
+from pinnace.bench.chart import Chart, Line, apart, ticks, x_labels
 from pinnace.bench.figures import AGAINST, ALONE, BACKUP, FLOOR, Beside, Measurement
 from pinnace.errors import BenchError, UsageError
 
@@ -99,6 +99,11 @@ def test_names_of_lines_that_end_together_stand_below_each_other_and_above_the_a
     assert apart([10, 12, 100], lowest=294) == [10, 25, 100]
     assert apart([280, 285, 293, 294], lowest=294) == [249, 264, 279, 294]
     assert apart([], lowest=294) == []
+
+
+def test_sizes_that_are_nearly_the_same_get_one_label() -> None:
+    assert x_labels([10_268, 10_291, 60_296, 300_366, 300_412]) == [10_000, 60_000, 300_000]
+    assert x_labels([300, 250, 100]) == [100, 250, 300]
 
 
 def test_files_become_a_page_and_charts(tmp_path: Path) -> None:
