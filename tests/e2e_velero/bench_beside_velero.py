@@ -2,13 +2,13 @@
 
 import argparse
 import contextlib
-import json
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from e2e.installation import CREDENTIALS
 from e2e_velero.velero_program import Velero, find_velero, served
 from integration import cluster_fixtures
 from integration.dispatcher_process import Stage
@@ -20,9 +20,6 @@ from pinnace.cluster import local_cluster
 from pinnace.kube.client import connect
 
 _NAMESPACE = "velero"
-_CREDENTIALS = f"[default]\naws_access_key_id={ACCESS_KEY}\naws_secret_access_key={SECRET_KEY}\n"
-_OBJECTS_PER_LARGE = 10_000
-"""As in `pinnace bench`: one ConfigMap of 1 MB among so many objects."""
 
 
 @contextlib.contextmanager
@@ -36,7 +33,7 @@ def _places(folder: Path) -> Iterator[tuple[local.LocalServers, SeaweedServer, s
         try:
             server.start()
             bucket = new_bucket(server)
-            stage = Stage(cluster.kubeconfig, _NAMESPACE, folder, server.url, bucket, _CREDENTIALS)
+            stage = Stage(cluster.kubeconfig, _NAMESPACE, folder, server.url, bucket, CREDENTIALS)
             velero = Velero(find_velero(), cluster.kubeconfig, _NAMESPACE, folder)
             with served(velero, stage, locations={"default": "velero"}) as command:
                 yield local.find(place), server, bucket, command
@@ -60,8 +57,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, _places(Path(folder)) as (servers, s3_server, bucket, velero):
         client, first = connect(kubeconfig=servers.kubeconfig), 0
         for objects in sorted(given.objects):
-            wanted = load.Wanted(objects, large=objects // _OBJECTS_PER_LARGE, first=first)
-            load.load_direct(client, servers.etcd_url, wanted, report=_report)
+            load.load_direct(client, servers.etcd_url, series.grown(objects, first=first), report=_report)
             first = objects
             options = run.Options(
                 kubeconfig=servers.kubeconfig,
@@ -74,9 +70,8 @@ def main() -> None:
                 about=series.about(client),
             )
             measured.append(run.measure(client, options, report=_report))
-            path = given.to / f"{objects}-beside-velero.json"
-            path.write_text(json.dumps(measured[-1].to_document(), indent=1) + "\n")
-            print(series.write_report(measured, folder=given.to, report_line=_report))
+            name = f"{objects}-beside-velero"
+            print(series.keep(measured, name=name, folder=given.to, report_line=_report))
 
 
 def _command(velero: Velero, *, objects: int) -> str:

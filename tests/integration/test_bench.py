@@ -1,15 +1,14 @@
 """The benchmark on a real cluster: what it loads is served, both sides list the same, and nothing is left behind."""
 
-import base64
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import urllib3
 
 from command import pinnace
+from integration import etcd
 from integration.cluster_fixtures import TestedCluster
 from pinnace.bench import run, series
 from pinnace.bench.figures import Measurement
@@ -33,7 +32,7 @@ def named_cluster(
         yield local_cluster
     finally:
         for folder in ("namespaces", *{kind.registry for kind in KINDS}):
-            _delete(local_cluster.etcd, prefix=f"/registry/{folder}/bench-")
+            etcd.delete(local_cluster.etcd, prefix=f"/registry/{folder}/bench-")
         local_cluster.kubectl("delete", "crd", "widgets.bench.pinnace.io", "--ignore-not-found")
 
 
@@ -106,13 +105,6 @@ def _served(cluster: TestedCluster) -> int:
     lines = cluster.kubectl("get", kinds, "--all-namespaces", "--no-headers", columns).splitlines()
     places = [line.split() for line in lines if line.strip()]
     return sum(place[0] in wanted and place[1] not in own for place in places)
-
-
-def _delete(etcd_url: str, *, prefix: str) -> None:
-    key, end = prefix.encode(), prefix[:-1].encode() + bytes([ord(prefix[-1]) + 1])
-    body = {"key": base64.b64encode(key).decode(), "range_end": base64.b64encode(end).decode()}
-    answer = urllib3.PoolManager().request("POST", f"{etcd_url}/v3/kv/deleterange", body=json.dumps(body))
-    assert answer.status == 200, answer.data
 
 
 def test_a_series_that_is_interrupted_leaves_the_report_of_what_it_has(

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from integration import etcd
 from integration.cluster_fixtures import TestedCluster
 from pinnace.bench.load import CREATED, Wanted, items
 from pinnace.cluster import etcd_gateway, etcd_loader, storage_encoding
@@ -29,7 +30,7 @@ def loaded(local_cluster: TestedCluster) -> Iterator[TestedCluster]:
     yield local_cluster
     # Pods that no kubelet knows would keep the namespace for ever.
     for item in _LOADED:
-        _remove(local_cluster.etcd, item.registry_key)
+        etcd.delete(local_cluster.etcd, prefix=item.registry_key)
     local_cluster.kubectl("delete", "namespace", "bench-00", "--wait=false")
 
 
@@ -69,11 +70,6 @@ def _kept(etcd_url: str, key: str) -> bytes:
     question = {"key": etcd_gateway.encoded(key.encode())}
     answer = etcd_gateway.post(etcd_gateway.connections(), f"{etcd_url}/v3/kv/range", question)
     return base64.b64decode(answer["kvs"][0]["value"])
-
-
-def _remove(etcd_url: str, key: str) -> None:
-    question = {"key": etcd_gateway.encoded(key.encode())}
-    etcd_gateway.post(etcd_gateway.connections(), f"{etcd_url}/v3/kv/deleterange", question)
 
 
 def _lost(made: Any, served: Any, *, place: str = "") -> list[str]:

@@ -1,16 +1,19 @@
 """Who makes the shards of a run but its own: what processes of this machine and pods of its Job have in common."""
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from pinnace import interruption
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.shard_order import ShardMade, ShardOrder
+from pinnace.errors import ShardError
 from pinnace.store.backup_store import BackupStore
 from pinnace.store.object_store import StretchPlace
 
-__all__ = ["Progress", "ShardMakers", "Sharding", "StartsMakers"]
+__all__ = ["AwaitedShard", "Progress", "ShardMakers", "Sharding", "StartsMakers", "made_in_order"]
 
 
 class Progress(Protocol):
@@ -28,6 +31,27 @@ class ShardMakers(AbstractContextManager["ShardMakers"], Protocol):
 
     def made(self) -> Iterator[tuple[StretchPlace, ShardMade]]:
         """Wait for each shard in order, and give where it stored what it made; errors as of `check`."""
+
+
+class AwaitedShard(Protocol):
+    """One shard that somebody makes; once it has `ended`, `made` is where and what it stored, None if nothing."""
+
+    order: ShardOrder
+    ended: threading.Event
+    made: tuple[StretchPlace, ShardMade] | None
+
+
+def made_in_order(
+    shards: Sequence[AwaitedShard], *, check: Callable[[], None]
+) -> Iterator[tuple[StretchPlace, ShardMade]]:
+    """Wait for each in order; `check` raises as soon as any of them has failed for good."""
+    for shard in shards:
+        while not interruption.wait(shard.ended, 1.0):
+            check()
+        check()
+        if shard.made is None:
+            raise ShardError(number=shard.order.place.number, reason="it was told to stop")
+        yield shard.made
 
 
 class StartsMakers(Protocol):

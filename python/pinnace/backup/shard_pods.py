@@ -12,10 +12,9 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from pinnace import interruption
 from pinnace.backup.log import VeleroLog
 from pinnace.backup.shard_exchange import Said, ShardExchange
-from pinnace.backup.shard_makers import Progress
+from pinnace.backup.shard_makers import Progress, made_in_order
 from pinnace.backup.shard_order import ShardMade, ShardOrder
 from pinnace.errors import ShardError, StoreError, StoreUnavailableError
 from pinnace.store.backup_store import BackupStore
@@ -82,13 +81,7 @@ class ShardPods:
 
     def made(self) -> Iterator[tuple[StretchPlace, ShardMade]]:
         """Wait for each in order; behind the last one everything that pods have left is removed."""
-        for shard in self._shards:
-            while not interruption.wait(shard.ended, 1.0):
-                self.check()
-            self.check()
-            if shard.made is None:
-                raise ShardError(number=shard.order.place.number, reason="the run was told to stop")
-            yield shard.made
+        yield from made_in_order(self._shards, check=self.check)
         self._withdraw()
         self._exchange.clear()
 

@@ -11,9 +11,8 @@ from typing import Any, Self
 
 import orjson
 
-from pinnace import interruption
 from pinnace.backup.log import VeleroLog
-from pinnace.backup.shard_makers import Progress
+from pinnace.backup.shard_makers import Progress, made_in_order
 from pinnace.backup.shard_order import ShardMade, ShardOrder
 from pinnace.errors import ShardError
 from pinnace.store.backup_store import BackupStore
@@ -73,13 +72,7 @@ class ShardProcesses:
 
     def made(self) -> Iterator[tuple[StretchPlace, ShardMade]]:
         """Wait for each in order; ShardError as soon as any of them has failed for good."""
-        for shard in self._shards:
-            while not interruption.wait(shard.ended, 1.0):
-                self.check()
-            self.check()
-            if shard.made is None:
-                raise ShardError(number=shard.order.place.number, reason="it was told to stop")
-            yield shard.order.place, shard.made
+        return made_in_order(self._shards, check=self.check)
 
 
 class _Shard:
@@ -96,7 +89,7 @@ class _Shard:
     ) -> None:
         self.order = order
         self.ended = threading.Event()
-        self.made: ShardMade | None = None
+        self.made: tuple[StretchPlace, ShardMade] | None = None
         self.error: ShardError | None = None
         self._command = list(command)
         self._store = store
@@ -138,7 +131,7 @@ class _Shard:
             if self._is_stopping:
                 return
             if "made" in said:
-                self.made = ShardMade.from_document(said["made"], self.order)
+                self.made = self.order.place, ShardMade.from_document(said["made"], self.order)
                 return
             if "error" in said:
                 self.error = ShardError(number=number, reason=said["error"])

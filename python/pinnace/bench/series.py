@@ -65,18 +65,28 @@ def run_series(series: Series, *, folder: Path, report_line: Report) -> Path:
         servers = local.find(place)
         client, measured, first = connect(kubeconfig=servers.kubeconfig), [], 0
         for objects in series.objects:
-            wanted = Wanted(objects, large=objects // _OBJECTS_PER_LARGE, first=first)
+            wanted = grown(objects, first=first)
             load.load_direct(client, servers.etcd_url, wanted, report=report_line)
             first = objects
             for options in _all_options(client, servers, series, wanted=wanted):
                 report_line(f"{objects:,} objects, by {options.consistency}")
                 measured.append(run.measure(client, options, report=report_line))
-                path = folder / f"{objects}-{measured[-1].mode.replace(' ', '-')}.json"
-                path.write_text(json.dumps(measured[-1].to_document(), indent=1) + "\n")
-                page = write_report(measured, folder=folder, report_line=report_line)
+                name = f"{objects}-{measured[-1].mode.replace(' ', '-')}"
+                page = keep(measured, name=name, folder=folder, report_line=report_line)
         return page
     finally:
         local_cluster.down(place)
+
+
+def grown(objects: int, *, first: int) -> Wanted:
+    """What a cluster that has the first `first` objects of the mix needs to have so many."""
+    return Wanted(objects, large=objects // _OBJECTS_PER_LARGE, first=first)
+
+
+def keep(measured: Sequence[Measurement], *, name: str, folder: Path, report_line: Report) -> Path:
+    """Write the last measurement as `name`, and the report of all of them; gives its page."""
+    (folder / f"{name}.json").write_text(json.dumps(measured[-1].to_document(), indent=1) + "\n")
+    return write_report(measured, folder=folder, report_line=report_line)
 
 
 def _all_options(client: Client, servers: LocalServers, series: Series, *, wanted: Wanted) -> Iterator[run.Options]:

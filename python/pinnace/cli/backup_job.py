@@ -16,6 +16,7 @@ from pinnace.cli.options import (
     configure,
 )
 from pinnace.hooks.allowed import AllowedHooks
+from pinnace.store.part_sizes import MOST_STRETCHES
 
 __all__ = ["job"]
 
@@ -53,7 +54,11 @@ def job(
     shards: Annotated[
         int,
         typer.Option(
-            envvar="PINNACE_SHARDS", min=1, max=32, rich_help_panel=CLUSTER, help="Pods that make the backup together."
+            envvar="PINNACE_SHARDS",
+            min=1,
+            max=MOST_STRETCHES,
+            rich_help_panel=CLUSTER,
+            help="Pods that make the backup together.",
         ),
     ] = 1,
     index: Annotated[
@@ -61,7 +66,7 @@ def job(
         typer.Option(
             envvar="JOB_COMPLETION_INDEX",
             min=0,
-            max=31,
+            max=MOST_STRETCHES - 1,
             rich_help_panel=CLUSTER,
             help="Which of them this is: 0 makes the backup, the others each a shard of it.",
         ),

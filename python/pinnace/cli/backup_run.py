@@ -44,6 +44,7 @@ from pinnace.cli.options import (
 )
 from pinnace.cli.output import Output, print_rows, show
 from pinnace.hooks.allowed import AllowedHooks
+from pinnace.store.part_sizes import MOST_STRETCHES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +103,7 @@ def run(
         int,
         typer.Option(
             min=1,
-            max=32,
+            max=MOST_STRETCHES,
             rich_help_panel=CLUSTER,
             help="Processes that list and compress side by side, for clusters of millions of items; the archive is "
             "the same whatever their number.",

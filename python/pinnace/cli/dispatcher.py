@@ -8,6 +8,7 @@ import typer
 from pinnace import interruption
 from pinnace.cli.options import LogFormatOption, LogLevel, LogLevelOption, configure
 from pinnace.hooks.allowed import AllowedHooks
+from pinnace.store.part_sizes import MOST_STRETCHES
 
 __all__ = ["dispatcher"]
 
@@ -58,7 +59,7 @@ def dispatcher(
         int,
         typer.Option(
             min=1,
-            max=32,
+            max=MOST_STRETCHES,
             help="How many pods make each backup together, each with all of the memory; 1 is a plain Job.",
         ),
     ] = 1,

@@ -13,6 +13,7 @@ from pinnace.errors import UsageError
 from pinnace.hooks.allowed import AllowedHooks
 from pinnace.install.crds import Existing
 from pinnace.install.options import DEFAULT_NAMESPACE, InstallOptions, read_location
+from pinnace.store.part_sizes import MOST_STRETCHES
 
 if TYPE_CHECKING:
     from pinnace.install.manifests import Manifest
@@ -53,7 +54,10 @@ def install(
         typer.Option(help="CSI snapshots of volumes, where a Backup wants any. off: no account may make one."),
     ] = "on",
     job_shards: Annotated[
-        int, typer.Option(min=1, max=32, help="Pods that make each backup together; for clusters of millions of items.")
+        int,
+        typer.Option(
+            min=1, max=MOST_STRETCHES, help="Pods that make each backup together; for clusters of millions of items."
+        ),
     ] = 1,
     crds_only: Annotated[bool, typer.Option("--crds-only", help="Only the kinds of velero.io.")] = False,
     crds: Annotated[Existing, typer.Option(help="What to do with kinds that Velero has installed.")] = Existing.KEEP,

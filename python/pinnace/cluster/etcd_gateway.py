@@ -9,7 +9,7 @@ import urllib3
 
 from pinnace.errors import ClusterError
 
-__all__ = ["connections", "encoded", "post"]
+__all__ = ["connections", "encoded", "end_of", "post"]
 
 _TIMEOUT: Final = urllib3.Timeout(connect=5.0, read=60.0)
 
@@ -35,3 +35,8 @@ def post(connected: urllib3.PoolManager, url: str, body: bytes | Mapping[str, An
 def encoded(content: bytes) -> str:
     """What the gateway takes for bytes."""
     return base64.b64encode(content).decode()
+
+
+def end_of(prefix: bytes) -> bytes:
+    """The first key behind all that start with `prefix`, as a range wants it."""
+    return prefix[:-1] + bytes([prefix[-1] + 1])

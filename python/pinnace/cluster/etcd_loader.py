@@ -73,8 +73,8 @@ def load(etcd_url: str, *, entries: Iterable[Entry]) -> int:
 def count(etcd_url: str, *, prefix: str) -> int:
     """How many keys start with `prefix`."""
     key = prefix.encode()
-    end = key[:-1] + bytes([key[-1] + 1])
-    question = {"key": etcd_gateway.encoded(key), "range_end": etcd_gateway.encoded(end), "count_only": True}
+    end = etcd_gateway.encoded(etcd_gateway.end_of(key))
+    question = {"key": etcd_gateway.encoded(key), "range_end": end, "count_only": True}
     answer = etcd_gateway.post(etcd_gateway.connections(), f"{etcd_url}/v3/kv/range", question)
     return int(answer.get("count", 0))
 

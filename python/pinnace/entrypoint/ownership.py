@@ -41,7 +41,62 @@ _SOON_SECONDS = 0.1
 Answer = TypeVar("Answer")
 
 
-class Ownership:
+@dataclass(frozen=True)
+class Holder:
+    """A Backup that is not over, whether it is InProgress, and the attempt that makes it; "" while there is none."""
+
+    document: dict[str, Any]
+    attempt_id: str
+    is_started: bool
+
+
+class Onlooker:
+    """Looks which attempt makes a Backup, for pods that write nothing into it."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        namespace: str,
+        backup_name: str,
+        backup_uid: str,
+        sleep: Callable[[float], None] = interruption.sleep,
+    ) -> None:
+        self._backups = Objects(client, BACKUPS, namespace=namespace)
+        self._backup_name = backup_name
+        self._backup_uid = backup_uid
+        self._sleep = sleep
+
+    def holder(self, *, patience_seconds: float = _LAST_STATUS_SECONDS) -> Holder | None:
+        """Look, again while the API server is away; None where the Backup has ended, or is another one by now."""
+        return self._patiently(self._look, seconds=patience_seconds)
+
+    def _look(self) -> Holder | None:
+        document = self._backups.get(self._backup_name)
+        if document is None or document["metadata"]["uid"] != self._backup_uid:
+            return None
+        phase = (document.get("status") or {}).get("phase")
+        if phase == "InProgress":
+            annotations = document["metadata"].get("annotations") or {}
+            return Holder(document, str(annotations.get(ATTEMPT_ID_ANNOTATION) or ""), is_started=True)
+        return Holder(document, "", is_started=False) if phase in _BEFORE_START else None
+
+    def _patiently(self, ask: Callable[[], Answer], *, seconds: float) -> Answer:
+        deadline, pause = time.monotonic() + seconds, 0.5
+        while True:
+            try:
+                return ask()
+            except KubeError as error:
+                if error.status not in _PASSING_STATUS or time.monotonic() + pause > deadline:
+                    raise
+                if error.status == _CONFLICT:
+                    self._sleep(_SOON_SECONDS)
+                    continue
+                self._sleep(pause)
+                pause = min(2 * pause, 10.0)
+
+
+class Ownership(Onlooker):
     """Reads and writes the Backup as long as it is InProgress and names this attempt; else AttemptLostError."""
 
     def __init__(
@@ -54,22 +109,19 @@ class Ownership:
         attempt_id: str,
         sleep: Callable[[float], None] = interruption.sleep,
     ) -> None:
-        self._backups = Objects(client, BACKUPS, namespace=namespace)
-        self._backup_name = backup_name
-        self._backup_uid = backup_uid
+        super().__init__(client, namespace=namespace, backup_name=backup_name, backup_uid=backup_uid, sleep=sleep)
         self._attempt_id = attempt_id
-        self._sleep = sleep
 
     def claim(self) -> dict[str, Any]:
         """Write into the Backup that this attempt makes it, and give it; AttemptLostError where it is not to be made.
 
         Who resumes Jobs by another rule than the dispatcher's (Kueue) may do so before the Backup is InProgress.
         """
-        return _patiently(self._claim, seconds=_PATIENCE_SECONDS, sleep=self._sleep)
+        return self._patiently(self._claim, seconds=_PATIENCE_SECONDS)
 
     def check(self) -> None:
         """AttemptLostError where another attempt has taken over; KubeError where the API server stays away."""
-        _patiently(self._own, seconds=_PATIENCE_SECONDS, sleep=self._sleep)
+        self._patiently(self._own, seconds=_PATIENCE_SECONDS)
 
     def is_current(self) -> bool:
         """The same by one request within 3 s: False also where there is no answer."""
@@ -93,27 +145,24 @@ class Ownership:
 
     def write_last_status(self, status: Mapping[str, Any]) -> None:
         """The same, tried for ten minutes."""
-        _patiently(lambda: self.write_status(status), seconds=_LAST_STATUS_SECONDS, sleep=self._sleep)
+        self._patiently(lambda: self.write_status(status), seconds=_LAST_STATUS_SECONDS)
 
     def _claim(self) -> dict[str, Any]:
-        document = self._in_progress(waits=True)
+        document = self._in_progress(waits=True).document
         return self._patch(document, {"metadata": {"annotations": {ATTEMPT_ID_ANNOTATION: self._attempt_id}}})
 
     def _own(self) -> dict[str, Any]:
-        document = self._in_progress()
-        if _attempt_id(document) != self._attempt_id:
+        holder = self._in_progress()
+        if holder.attempt_id != self._attempt_id:
             raise AttemptLostError(backup_name=self._backup_name)
-        return document
+        return holder.document
 
-    def _in_progress(self, *, waits: bool = False) -> dict[str, Any]:
+    def _in_progress(self, *, waits: bool = False) -> Holder:
         for _ in range(_START_LOOKS):
-            document = self._backups.get(self._backup_name)
-            phase = _phase(document)
-            if document is None or document["metadata"]["uid"] != self._backup_uid:
-                break
-            if phase == "InProgress":
-                return document
-            if not waits or phase not in _BEFORE_START:
+            holder = self._look()
+            if holder is not None and holder.is_started:
+                return holder
+            if holder is None or not waits:
                 break
             self._sleep(_START_LOOK_SECONDS)
         raise AttemptLostError(backup_name=self._backup_name)
@@ -124,63 +173,3 @@ class Ownership:
         if patched is None:
             raise AttemptLostError(backup_name=self._backup_name)
         return patched
-
-
-@dataclass(frozen=True)
-class Holder:
-    """A Backup that is not over, and the attempt that makes it; "" while there is none."""
-
-    document: Mapping[str, Any]
-    attempt_id: str
-
-
-class Onlooker:
-    """Looks which attempt makes a Backup, for pods that write nothing into it."""
-
-    def __init__(
-        self,
-        client: Client,
-        *,
-        namespace: str,
-        backup_name: str,
-        backup_uid: str,
-        sleep: Callable[[float], None] = interruption.sleep,
-    ) -> None:
-        self._backups = Objects(client, BACKUPS, namespace=namespace)
-        self._backup_name = backup_name
-        self._backup_uid = backup_uid
-        self._sleep = sleep
-
-    def holder(self, *, patience_seconds: float = _LAST_STATUS_SECONDS) -> Holder | None:
-        """Look, again while the API server is away; None where the Backup has ended, or is another one by now."""
-        document = _patiently(lambda: self._backups.get(self._backup_name), seconds=patience_seconds, sleep=self._sleep)
-        if document is None or document["metadata"]["uid"] != self._backup_uid:
-            return None
-        phase = _phase(document)
-        if phase == "InProgress":
-            return Holder(document, _attempt_id(document))
-        return Holder(document, "") if phase in _BEFORE_START else None
-
-
-def _phase(document: Mapping[str, Any] | None) -> str | None:
-    phase: str | None = ((document or {}).get("status") or {}).get("phase")
-    return phase
-
-
-def _attempt_id(document: Mapping[str, Any]) -> str:
-    return str((document["metadata"].get("annotations") or {}).get(ATTEMPT_ID_ANNOTATION) or "")
-
-
-def _patiently(ask: Callable[[], Answer], *, seconds: float, sleep: Callable[[float], None]) -> Answer:
-    deadline, pause = time.monotonic() + seconds, 0.5
-    while True:
-        try:
-            return ask()
-        except KubeError as error:
-            if error.status not in _PASSING_STATUS or time.monotonic() + pause > deadline:
-                raise
-            if error.status == _CONFLICT:
-                sleep(_SOON_SECONDS)
-                continue
-            sleep(pause)
-            pause = min(2 * pause, 10.0)
