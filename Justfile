@@ -85,7 +85,7 @@ quick: extension
 # Every Rust test (vectors, properties, fuzz bodies, sizes): with the pure-Rust deflate, and with ISA-L where it builds
 [group('test')]
 rust: isal-tools
-    cargo test --quiet --locked -p pinnace-engine
+    cargo test --quiet --locked -p pinnace-engine -p pinnace-http
     features=$(just features); if [ -n "$features" ]; then cargo test --quiet --locked -p pinnace-engine $features; fi
 
 # Tests against a real apiserver and a real S3 server

@@ -1,10 +1,15 @@
 """Runs `pinnace` as its users do: a process of its own, and what it printed."""
 
+import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 __all__ = ["PINNACE", "kubeconfig_of", "pinnace"]
+
+_USER: Mapping[str, object] = {"token": "t"}
+_PLAIN: Mapping[str, object] = {}
 
 PINNACE = [sys.executable, "-m", "pinnace.cli.main"]
 
@@ -14,12 +19,16 @@ def pinnace(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*PINNACE, *arguments], capture_output=True, check=False, text=True)
 
 
-def kubeconfig_of(server: str, *, folder: Path) -> Path:
-    """Write a kubeconfig for a server without TLS."""
+def kubeconfig_of(server: str, *, folder: Path, user: object = _USER, cluster: Mapping[str, object] = _PLAIN) -> Path:
+    """Write a kubeconfig for a server: without TLS, and with a token, unless `cluster` and `user` say otherwise."""
     path = folder / "kubeconfig"
-    path.write_text(
-        "apiVersion: v1\nkind: Config\ncurrent-context: c\nusers: [{name: u, user: {token: t}}]\n"
-        f"clusters: [{{name: k, cluster: {{server: '{server}'}}}}]\n"
-        "contexts: [{name: c, context: {cluster: k, user: u}}]\n"
-    )
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "users": [{"name": "u", "user": user}],
+        "clusters": [{"name": "k", "cluster": {"server": server, **cluster}}],
+        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+    }
+    path.write_text(json.dumps(document))
     return path

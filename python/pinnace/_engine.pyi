@@ -6,11 +6,14 @@ from typing import Self, final
 
 __all__ = [
     "Archive",
+    "ChunkedBody",
     "Digest",
     "HeldItem",
     "Page",
     "PageSummary",
+    "Piece",
     "RefusedItem",
+    "TlsSocket",
     "build_info",
     "protobuf_kinds",
     "read_items",
@@ -121,7 +124,7 @@ class Archive:
 class Page:
     """One list response being fed. After an error it is closed and the archive holds only whole items."""
 
-    def feed(self, chunk: bytes, /) -> None:
+    def feed(self, chunk: bytes | Piece, /) -> None:
         """Take the next bytes of the body, of any length; MalformedPageError at the first byte that can't be.
 
         Held items of it are to be taken before more is fed (EngineError otherwise), also after a MalformedPageError.
@@ -220,3 +223,57 @@ class Digest:
     item_count: int
     index_sha256: str
     member_count: int
+
+@final
+class TlsSocket:
+    """A TLS connection (1.2 or 1.3) over a connected TCP socket; reading and writing release the GIL.
+
+    `descriptor` belongs to it from now on, whatever happens: give what `socket.detach()` gave. The server's
+    certificate has to come from `authority` and be `server_name`'s, a DNS name or an address. `certificate` and `key`
+    say who the client is; empty: nobody. All three are PEM. Failures are `ConnectionError`, and `TimeoutError` where
+    nothing came for `timeout_seconds`.
+    """
+
+    def __new__(
+        cls,
+        descriptor: int,
+        /,
+        *,
+        server_name: str,
+        authority: bytes,
+        certificate: bytes,
+        key: bytes,
+        timeout_seconds: float,
+    ) -> Self: ...
+    def fileno(self) -> int:
+        """The descriptor, to wait for it."""
+
+    def settimeout(self, seconds: float | None, /) -> None:
+        """Let each wait last so long; None is for ever."""
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send all of it."""
+
+    def recv(self, most: int, /) -> bytes:
+        """Give up to `most` bytes, as soon as there is one; none at the end."""
+
+    def hang_up(self) -> None:
+        """End it in both directions; a thread that waits gets a ConnectionError at once."""
+
+@final
+class Piece:
+    """Bytes of a body; their memory is used again for later ones once nobody has the piece."""
+
+    def __len__(self) -> int: ...
+    def __bytes__(self) -> bytes: ...
+
+@final
+class ChunkedBody:
+    """A body in `Transfer-Encoding: chunked` that is being read; `begun` was read of it already, framing and all."""
+
+    def __new__(cls, socket: TlsSocket, begun: bytes) -> Self: ...
+    def read(self, least: int, /) -> Piece:
+        """Give at least `least` bytes of it, at most 16 KiB more, or what is left; none after its end.
+
+        ConnectionError where it breaks off or its framing is broken.
+        """

@@ -15,7 +15,7 @@ from command import kubeconfig_of
 from pinnace.cluster.certificates import Certificates
 from pinnace.kube.client import Client, connect
 
-__all__ = ["Answer", "Asked", "listening", "serving"]
+__all__ = ["Answer", "Asked", "chunked", "listening", "serving"]
 
 _UPGRADED = 101
 _WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -25,7 +25,8 @@ _WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 class Answer:
     """One answer; `cut_after` bytes of the body the connection ends, `hold` is waited for before the status line.
 
-    `hold_after` bytes of the body, the rest waits for `hold` instead. One of status 101 opens a websocket: its body is
+    `hold_after` bytes of the body, the rest waits for `hold` instead. With the header `Transfer-Encoding` the body has
+    its framing already (`chunked`). One of status 101 opens a websocket: its body is
     what is then sent.
     """
 
@@ -35,6 +36,12 @@ class Answer:
     cut_after: int | None = None
     hold: threading.Event | None = None
     hold_after: int | None = None
+
+
+def chunked(body: bytes, *, chunk_bytes: int) -> bytes:
+    """Give a body in chunks (RFC 9112, 7.1)."""
+    chunks = (body[start : start + chunk_bytes] for start in range(0, len(body), chunk_bytes))
+    return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
 
 
 @dataclass
@@ -97,7 +104,7 @@ def _send_head(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
         accept = base64.b64encode(digest).decode()
         headers |= {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept}  # RFC 6455, 4.2.2
         handler.close_connection = True
-    else:
+    elif "Transfer-Encoding" not in headers:
         headers["Content-Length"] = str(len(answer.body))
     for name, value in headers.items():
         handler.send_header(name, value)
@@ -105,14 +112,21 @@ def _send_head(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
 
 
 @contextmanager
-def listening(next_answer: Callable[[str], Answer], *, tls: Certificates | None = None) -> Iterator[tuple[str, Asked]]:
-    """Serve what `next_answer` gives for each path; gives the server's URL."""
+def listening(
+    next_answer: Callable[[str], Answer], *, tls: Certificates | None = None, asks_who: bool = False
+) -> Iterator[tuple[str, Asked]]:
+    """Serve what `next_answer` gives for each path; gives the server's URL. `asks_who` refuses TLS without a client's
+    certificate.
+    """
     asked = Asked()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(next_answer, asked))
     server.daemon_threads = True
     if tls is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tls.certificate("server"), tls.key("server"))
+        if asks_who:
+            context.load_verify_locations(tls.ca)
+            context.verify_mode = ssl.CERT_REQUIRED
         server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()

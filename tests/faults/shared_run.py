@@ -85,7 +85,7 @@ def shared_cluster(
                 return refusal(403, "forbidden", retry_after="")
             if on_list is not None:
                 on_list(parts.path)
-        return Answer(b"".join(cluster.open(parts.path, query).chunks()))
+        return Answer(cluster.open(parts.path, query).read())
 
     with listening(answer) as (url, _):
         yield SharedCluster(kubeconfig_of(url, folder=folder))

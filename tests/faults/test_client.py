@@ -20,20 +20,6 @@ _OK = Answer(b'{"major":"1","minor":"35","gitVersion":"v1.35.4"}')
 _REFUSED = Answer(b'{"kind":"Status","message":"Unauthorized"}', status=401)
 
 
-def kubeconfig(server: str, *, user: object, folder: Path, cluster: dict[str, object] | None = None) -> Path:
-    path = folder / "kubeconfig"
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "users": [{"name": "u", "user": user}],
-        "clusters": [{"name": "k", "cluster": {"server": server, **(cluster or {})}}],
-        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
-    }
-    path.write_text(json.dumps(document))
-    return path
-
-
 def plugin(folder: Path, script: str) -> dict[str, object]:
     """An exec credential plugin."""
     path = folder / "plugin"
@@ -128,7 +114,7 @@ def test_a_rotated_token_is_read_anew_when_the_server_refuses_the_old_one(tmp_pa
     token.write_text("first")
     answers = [_OK, _REFUSED, _OK]
     with listening(lambda _: answers.pop(0)) as (url, asked):
-        client = connect(kubeconfig=kubeconfig(url, user={"tokenFile": str(token)}, folder=tmp_path))
+        client = connect(kubeconfig=kubeconfig_of(url, user={"tokenFile": str(token)}, folder=tmp_path))
         client.version()
         token.write_text("second")
         client.version()
@@ -161,7 +147,7 @@ def test_a_plugin_is_asked_again_when_the_server_refuses_its_token(tmp_path: Pat
     user = plugin(tmp_path, f"echo x >>{tmp_path}/runs\necho '{credential('t')}'")
     answers = [_REFUSED, _OK]
     with listening(lambda _: answers.pop(0)) as (url, _):
-        connect(kubeconfig=kubeconfig(url, user=user, folder=tmp_path)).version()
+        connect(kubeconfig=kubeconfig_of(url, user=user, folder=tmp_path)).version()
     assert (tmp_path / "runs").read_text() == "x\nx\n"
 
 
@@ -182,7 +168,7 @@ def test_a_second_refusal_is_an_error(tmp_path: Path) -> None:
 def test_a_plugin_without_credentials_is_one_sentence_and_no_anonymous_request(
     tmp_path: Path, script: str, sentence: str
 ) -> None:
-    config = kubeconfig("http://127.0.0.1:1", user=plugin(tmp_path, script), folder=tmp_path)
+    config = kubeconfig_of("http://127.0.0.1:1", user=plugin(tmp_path, script), folder=tmp_path)
     with pytest.raises(KubeError) as raised:
         connect(kubeconfig=config)
     assert str(raised.value).startswith(f"getting credentials: {sentence}")
@@ -194,7 +180,7 @@ def test_a_plugin_whose_session_ends_during_the_run_is_the_same_sentence(tmp_pat
     once = f"if [ -e {tmp_path}/ran ]; then echo 'session expired' >&2; exit 1; fi; touch {tmp_path}/ran"
     user = plugin(tmp_path, f"{once}\necho '{credential('t')}'")
     with listening(lambda _: _REFUSED) as (url, _):
-        client = connect(kubeconfig=kubeconfig(url, user=user, folder=tmp_path))
+        client = connect(kubeconfig=kubeconfig_of(url, user=user, folder=tmp_path))
         with pytest.raises(KubeError, match=r"getting credentials: exec: process returned 1\. session expired"):
             client.version()
 
@@ -202,7 +188,7 @@ def test_a_plugin_whose_session_ends_during_the_run_is_the_same_sentence(tmp_pat
 def test_a_certificate_of_another_authority_is_one_sentence(tmp_path: Path) -> None:
     made = certificates.ensure(tmp_path / "tls")
     with listening(lambda _: _OK, tls=made) as (url, _):
-        client = connect(kubeconfig=kubeconfig(url, user={"token": "t"}, folder=tmp_path))
+        client = connect(kubeconfig=kubeconfig_of(url, user={"token": "t"}, folder=tmp_path))
         with pytest.raises(ServerUnreachableError) as raised:
             client.version()
     assert str(raised.value) == (
@@ -229,7 +215,7 @@ def test_a_proxy_of_the_environment_is_used_and_exceptions_are_kept(
 
 def test_a_proxy_of_the_kubeconfig_is_used(tmp_path: Path) -> None:
     with listening(lambda _: _OK) as (proxy, asked):
-        config = kubeconfig(
+        config = kubeconfig_of(
             "http://cluster.example", user={"token": "t"}, folder=tmp_path, cluster={"proxy-url": proxy}
         )
         connect(kubeconfig=config).version()

@@ -1,5 +1,6 @@
 """The command `pinnace`: mounts the nouns, and turns every error into one sentence and an exit code."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -67,6 +68,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     finally:
         interruption.ignore()
+        # What is left is the system's to take back: looking through it for garbage takes Python 0.1 s at its end.
+        gc.freeze()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pinnace.collect.plan import ListRequest
 from pinnace.collect.prefetch import Prefetch
 from pinnace.collect.probe import EXACT_REFUSALS, Probe, Revision, not_at_revision
 from pinnace.collect.read_ahead import Head, ReadAhead, Requests
-from pinnace.engine import Page, PageSummary
+from pinnace.engine import Page, PageSummary, Piece
 from pinnace.errors import KubeError, MalformedPageError, ServerUnreachableError
 
 __all__ = ["Listing", "PageSink"]
@@ -144,7 +144,7 @@ class Listing:
             self._pace.ended(prefetch)
         return not self._token
 
-    def _archive_page(self, page: Page, chunks: Iterator[bytes], *, prefetch: Prefetch) -> None:
+    def _archive_page(self, page: Page, chunks: Iterator[bytes | Piece], *, prefetch: Prefetch) -> None:
         started = self._fed_at = self._pace.clock()
         try:
             self._feed(page, chunks, prefetch=prefetch)
@@ -163,7 +163,7 @@ class Listing:
             )
         )
 
-    def _feed(self, page: Page, chunks: Iterator[bytes], *, prefetch: Prefetch) -> None:
+    def _feed(self, page: Page, chunks: Iterator[bytes | Piece], *, prefetch: Prefetch) -> None:
         for chunk in chunks:
             page.feed(chunk)
             self._take_held(page)

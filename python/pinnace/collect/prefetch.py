@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from pinnace import interruption
 from pinnace.collect.list_encoding import JSON, Encoding
+from pinnace.engine import Piece
 from pinnace.kube.call import Call
 from pinnace.kube.client import Response
 
@@ -23,7 +24,10 @@ _LONGEST_UNREAD_SECONDS = 30.0
 
 
 class Buffers:
-    """The bytes that wait, over all responses, and the condition on which readers and the archive wait."""
+    """The bytes that wait, over all responses, and the lock under which they change.
+
+    Each reader waits on a condition of its own: with a common one each chunk that is taken would wake all of them.
+    """
 
     def __init__(
         self,
@@ -32,7 +36,9 @@ class Buffers:
         successors_bytes: int = SUCCESSORS_BYTES,
         longest_unread_seconds: float = _LONGEST_UNREAD_SECONDS,
     ) -> None:
-        self.changed = threading.Condition()
+        self.lock = threading.Lock()
+        self.changed = threading.Condition(self.lock)
+        """Of the archive, which waits for chunks of the head and for responses that end."""
         self.longest_unread_seconds = longest_unread_seconds
         self._head_bytes = head_bytes
         self._successors_bytes = successors_bytes
@@ -43,17 +49,26 @@ class Buffers:
         """Whether a response that holds so much may read on; a chunk more than the bound is possible."""
         return held_bytes < self._head_bytes and (is_head or self._waiting_bytes < self._successors_bytes)
 
+    def has_room_again(self, held_bytes: int) -> bool:
+        """Whether the head's reader, which was not admitted, is worth waking: it can then read half of its budget."""
+        return held_bytes <= self._head_bytes // 2
+
     def add_waiting(self, count_bytes: int) -> None:
         """Count what successors hold; negative when a successor becomes the head, or is dropped."""
         self._waiting_bytes += count_bytes
+        if count_bytes < 0:
+            for prefetch in self._open:
+                prefetch.room.notify()
 
     def opened(self, prefetch: "Prefetch") -> None:
         """Know a response until it is closed."""
-        self._open.add(prefetch)
+        with self.lock:
+            self._open.add(prefetch)
 
     def closed(self, prefetch: "Prefetch") -> None:
         """Forget a response; its thread ends at once, or did already."""
-        self._open.discard(prefetch)
+        with self.lock:
+            self._open.discard(prefetch)
 
     def close(self) -> None:
         """Hang up on whatever is open, and wait until its threads have ended.
@@ -93,7 +108,9 @@ class Prefetch:
         """Set by the one that learns from it."""
         self._open_response = open_response
         self._buffers = buffers
-        self._chunks: deque[bytes] = deque()
+        self.room = threading.Condition(buffers.lock)
+        """Of its reader, which waits until it may hold more."""
+        self._chunks: deque[bytes | Piece] = deque()
         self._held_bytes = 0
         self._is_head = is_head
         self._is_closed = False
@@ -110,13 +127,13 @@ class Prefetch:
 
     def become_head(self) -> None:
         """Its turn has come: it reads on within the head's budget."""
-        with self._buffers.changed:
+        with self._buffers.lock:
             if not self._is_head:
                 self._is_head = True
                 self._buffers.add_waiting(-self._held_bytes)
-                self._buffers.changed.notify_all()
+                self.room.notify()
 
-    def chunks(self, *, meanwhile: Callable[[], None] = lambda: None) -> Iterator[bytes]:
+    def chunks(self, *, meanwhile: Callable[[], None] = lambda: None) -> Iterator[bytes | Piece]:
         """Take the body as it arrives; KubeError where the server refused or the connection broke.
 
         `meanwhile` is called whenever something changed while there was nothing to take.
@@ -129,23 +146,24 @@ class Prefetch:
 
     def close(self) -> None:
         """Stop reading, and hang up if the server still sends; what was not taken is dropped, its thread ended."""
-        with self._buffers.changed:
+        with self._buffers.lock:
             self._is_closed = True
             self._drop()
-            self._buffers.changed.notify_all()
+            self.room.notify()
             must_hang_up = not self._has_ended
         if must_hang_up:
             self._call.hang_up()
         self._thread.join()
         self._buffers.closed(self)
 
-    def _take(self, meanwhile: Callable[[], None]) -> bytes | None:
+    def _take(self, meanwhile: Callable[[], None]) -> bytes | Piece | None:
         while True:
-            with self._buffers.changed:
+            with self._buffers.lock:
                 if self._chunks:
                     chunk = self._chunks.popleft()
                     self._held_bytes -= len(chunk)
-                    self._buffers.changed.notify_all()
+                    if self._buffers.has_room_again(self._held_bytes):
+                        self.room.notify()
                     return chunk
                 if self._has_ended:
                     return None
@@ -165,29 +183,30 @@ class Prefetch:
         except BaseException as failure:  # whatever ends the thread must reach who waits for its chunks
             error = failure
         self._call.end()
-        with self._buffers.changed:
+        with self._buffers.lock:
             self.error = error
             self.ended_early_at = None if self._is_head else time.monotonic()
             self._has_ended = True
-            self._buffers.changed.notify_all()
+            self._buffers.changed.notify()
 
-    def _put(self, chunk: bytes) -> bool:
+    def _put(self, chunk: bytes | Piece) -> bool:
         give_up_at = time.monotonic() + self._buffers.longest_unread_seconds
-        with self._buffers.changed:
+        with self._buffers.lock:
             while not self._is_closed and not self._buffers.admit(self._held_bytes, is_head=self._is_head):
                 left_seconds = give_up_at - time.monotonic()
                 if not self._is_head and left_seconds <= 0:
                     self.is_stale = True
                     self._drop()
                     return False
-                self._buffers.changed.wait(None if self._is_head else left_seconds)
+                self.room.wait(None if self._is_head else left_seconds)
             if self._is_closed:
                 return False
             self._chunks.append(chunk)
             self._held_bytes += len(chunk)
-            if not self._is_head:
+            if self._is_head:
+                self._buffers.changed.notify()
+            else:
                 self._buffers.add_waiting(len(chunk))
-            self._buffers.changed.notify_all()
         return True
 
     def _drop(self) -> None:

@@ -64,7 +64,7 @@ class SmallLists:
         asked_at = time.monotonic()
         try:
             with self._client.open(path, query, call=call) as response:
-                body = b"".join(response.chunks())
+                body = response.read()
         except KubeError as error:
             if error.status in REFUSALS and not _is_unknown_revision(error, is_exact=is_exact):
                 self._gate.refused(asked_at=asked_at, retry_after_seconds=error.retry_after_seconds)

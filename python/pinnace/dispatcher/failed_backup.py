@@ -58,7 +58,7 @@ class FailedBackup:
         query = {"tailLines": str(_LOG_LINES), "limitBytes": str(_LOG_BYTES)}
         try:
             with self._client.open(path, query, accept="*/*") as response:
-                return b"".join(response.chunks())
+                return response.read()
         except KubeError as error:
             return f"pinnace: the log of pod {pod_name} can't be read: {error}\n".encode()
 

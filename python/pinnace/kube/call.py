@@ -9,6 +9,8 @@ from typing import Any
 import urllib3
 import urllib3.connection
 
+from pinnace.kube.engine_socket import EngineSocket, TlsConnection
+
 __all__ = ["Call", "make_interruptible"]
 
 _CURRENT = threading.local()
@@ -19,7 +21,7 @@ class Call:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
+        self._socket: socket.socket | EngineSocket | None = None
         self._is_ended = False
 
     def hang_up(self) -> None:
@@ -45,7 +47,7 @@ class Call:
         with self._lock:
             self._socket = None
 
-    def uses(self, connected: socket.socket | None) -> None:
+    def uses(self, connected: socket.socket | EngineSocket | None) -> None:
         """Note what hanging up has to shut."""
         with self._lock:
             self._socket = connected
@@ -55,8 +57,11 @@ class Call:
     def _shut(self) -> None:
         if self._socket is not None:
             with suppress(OSError):
-                # Not SSLSocket.shutdown, which takes TLS away from under the thread that reads.
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+                if isinstance(self._socket, EngineSocket):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+                else:
+                    # Not SSLSocket.shutdown, which takes TLS away from under the thread that reads.
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 def make_interruptible(connections: urllib3.PoolManager) -> None:
@@ -76,7 +81,7 @@ class _Connection(urllib3.connection.HTTPConnection):
         _note_socket(self)
 
 
-class _TlsConnection(urllib3.connection.HTTPSConnection):
+class _TlsConnection(TlsConnection):
     def request(self, *arguments: Any, **options: Any) -> None:
         super().request(*arguments, **options)
         _note_socket(self)

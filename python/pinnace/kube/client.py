@@ -12,9 +12,11 @@ import orjson
 import urllib3
 
 from pinnace import interruption
+from pinnace.engine import Piece
 from pinnace.errors import KubeError
 from pinnace.kube import credentials
 from pinnace.kube.call import Call
+from pinnace.kube.engine_socket import chunked_body, release
 from pinnace.kube.refusal import no_answer, refusal
 
 if TYPE_CHECKING:
@@ -60,13 +62,20 @@ class Response:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def chunks(self, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
-        """Read the body in pieces of that size; a connection that breaks is a KubeError of status 0."""
+    def chunks(self, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes | Piece]:
+        """Read the body in pieces of about that size; a connection that breaks is a KubeError of status 0."""
         try:
-            while chunk := self._response.read(chunk_bytes):
+            body = chunked_body(self._response)
+            while chunk := body.read(chunk_bytes) if body else self._response.read(chunk_bytes):
                 yield chunk
+            if body:
+                release(self._response)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:  # ValueError: hung up under TLS
             raise KubeError(request=self.request, status=0, reason=f"the response broke off: {error}") from error
+
+    def read(self) -> bytes:
+        """Read the whole body, which the caller knows to be small."""
+        return b"".join(map(bytes, self.chunks()))
 
     @property
     def content_type(self) -> str:
@@ -173,7 +182,7 @@ class Client:
 
     def _read(self, path: str, query: Mapping[str, str], *, accept: str) -> bytes:
         with self.open(path, query, accept=accept) as response:
-            return b"".join(response.chunks())
+            return response.read()
 
     def _when_admitted(self, ask: Callable[[], Answer]) -> Answer:
         """Ask, and again after the pause that a 429 names, as client-go does: the server has done nothing yet.

@@ -2,6 +2,7 @@
 
 mod archive;
 mod page;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -66,6 +67,8 @@ mod _engine {
     use super::page::{HeldItem, Page, PageSummary, RefusedItem, read_items};
     #[pymodule_export]
     use super::protobuf_kinds;
+    #[pymodule_export]
+    use super::tls::{ChunkedBody, Piece, TlsSocket};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::archive::Shared;
+use crate::tls::Piece;
 use crate::{lock, to_python};
 
 /// A page being fed, or what was known of it when it closed.
@@ -36,6 +37,13 @@ impl Known {
             last_uid: page.last_uid().map(str::to_owned),
         }
     }
+}
+
+/// What a page is fed with.
+#[derive(FromPyObject)]
+enum Chunk<'py> {
+    Piece(Bound<'py, Piece>),
+    Bytes(Bound<'py, PyBytes>),
 }
 
 /// One list response being fed. After an error it is closed and the archive holds only whole items.
@@ -114,8 +122,12 @@ impl Drop for Page {
 impl Page {
     /// Take the next bytes of the body, of any length; MalformedPageError at the first byte that can't be.
     #[pyo3(signature = (chunk, /))]
-    fn feed(&self, py: Python<'_>, chunk: &[u8]) -> PyResult<()> {
-        py.detach(|| self.take(chunk)).map_err(|error| to_python(error, &self.request))
+    fn feed(&self, py: Python<'_>, chunk: Chunk<'_>) -> PyResult<()> {
+        let bytes = match &chunk {
+            Chunk::Piece(piece) => piece.get().bytes(),
+            Chunk::Bytes(bytes) => bytes.as_bytes(),
+        };
+        py.detach(|| self.take(bytes)).map_err(|error| to_python(error, &self.request))
     }
 
     /// Held items of what was fed, in the list's order; `advance()` is to be called before each is dealt with.

@@ -29,6 +29,10 @@ class _Body:
     def __exit__(self, *_: object) -> None:
         pass
 
+    def read(self) -> bytes:
+        """The whole of it."""
+        return self._body
+
     def chunks(self) -> Iterator[bytes]:
         """In pieces, as a connection gives them."""
         for start in range(0, len(self._body), CHUNK_BYTES):
