@@ -59,6 +59,10 @@ def install(
             min=1, max=MOST_STRETCHES, help="Pods that make each backup together; for clusters of millions of items."
         ),
     ] = 1,
+    job_list_encoding: Annotated[
+        Literal["json", "protobuf"],
+        typer.Option(help="How backups list built-in kinds; protobuf spares the API server a third or more."),
+    ] = "json",
     crds_only: Annotated[bool, typer.Option("--crds-only", help="Only the kinds of velero.io.")] = False,
     crds: Annotated[Existing, typer.Option(help="What to do with kinds that Velero has installed.")] = Existing.KEEP,
     force_conflicts: Annotated[
@@ -79,7 +83,7 @@ def install(
     options = InstallOptions(
         namespace=namespace, image=image, location=location, crds_only=crds_only, retention_guard=retention_guard,
         garbage_collection_frequency=garbage_collection_frequency, hooks=hooks, csi_snapshots=csi_snapshots == "on",
-        job_shards=job_shards,
+        job_shards=job_shards, job_list_encoding=job_list_encoding,
         service_account_annotations=_pairs(service_account_annotations, flag="--service-account-annotations"),
     )  # fmt: skip
     if dry_run:

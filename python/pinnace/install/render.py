@@ -81,6 +81,8 @@ def _arguments(options: InstallOptions) -> Iterator[str]:
         yield f"--garbage-collection-frequency={options.garbage_collection_frequency}"
     if options.job_shards > 1:
         yield f"--job-shards={options.job_shards}"
+    if options.job_list_encoding != "json":
+        yield f"--job-list-encoding={options.job_list_encoding}"
 
 
 def _set_image(deployment: Manifest, *, image: str) -> None:
