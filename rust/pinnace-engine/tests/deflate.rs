@@ -81,6 +81,45 @@ fn a_second_copy_that_is_told_costs_next_to_nothing() {
     assert!(twice < alone + 78 * 4, "{alone}, twice {twice}");
 }
 
+#[test]
+fn an_item_of_half_the_window_is_found_by_its_second_copy() {
+    let item = words(11, 20_000);
+    let mut source = Vec::new();
+    let mut repeats = Vec::new();
+    for number in 0..4_u8 {
+        source.extend_from_slice(&[number; 512]);
+        source.extend_from_slice(&item);
+        let start = source.len();
+        source.extend_from_slice(&item);
+        repeats.push(Repeat { start, length: item.len(), distance: item.len() });
+    }
+    let mut encoder = Own::default();
+    let alone = check(&mut encoder, &item, &[]);
+    // Seven copies of 78 matches.
+    assert!(check(&mut encoder, &source, &repeats) < alone + 7 * 78 * 4);
+}
+
+#[test]
+fn repeats_of_all_lengths_with_little_between_are_read_back() {
+    let mut encoder = Own::default();
+    for length in (0..=4).chain(255..=262).chain(515..=519) {
+        for gap in [0, 1, 3, 9, 300] {
+            let (mut source, mut repeats) = (words(13, 400), Vec::new());
+            for number in 0..6 {
+                // Of places just written, of second copies, and of what lies at the very beginning.
+                let distance = [source.len(), 300, length.max(1), 1, 299, source.len()][number];
+                let start = source.len();
+                for place in start..start + length {
+                    source.push(source[place - distance]);
+                }
+                repeats.push(Repeat { start, length, distance });
+                source.extend(words(number as u64, gap));
+            }
+            check(&mut encoder, &source, &repeats);
+        }
+    }
+}
+
 /// Parts, each its bytes and whether they come a second time after so many others.
 fn parts() -> impl Strategy<Value = Vec<(Vec<u8>, Option<usize>)>> {
     let bytes = prop_oneof![

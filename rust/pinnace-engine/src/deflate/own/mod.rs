@@ -38,9 +38,13 @@ impl Deflate for Own {
         let mut at = 0;
         for repeat in repeats {
             debug_assert!(repeat.is_true(source), "{repeat:?}");
+            let first = repeat.start - repeat.distance;
+            let end = repeat.start.min(first + repeat.length.saturating_sub(SHORTEST_WRITTEN - 1));
+            self.finder.expect_copy(first..end, repeat.distance);
             self.scan(source, at, repeat.start);
             at = repeat.start + self.repeat(repeat);
         }
+        self.finder.expect_copy(0..0, 0);
         self.scan(source, at, source.len());
         self.tokens.write(&mut self.bits, true);
         Ok(self.bits.end(&gzip_trailer(source)))
@@ -73,7 +77,7 @@ impl Own {
                 at += 1;
             } else {
                 self.tokens.matched(length, distance);
-                self.finder.enter(source, at + 1, (at + length).min(stop));
+                self.finder.enter(source, at + 1..(at + length).min(stop));
                 at += length;
             }
             self.end_block_if_full();
