@@ -51,6 +51,7 @@ class Archive:
         kind: str,
         preferred: bool = True,
         protobuf_of: str = "",
+        refuses_nil: bool = False,
         excluded_namespaces: Sequence[str] = (),
         only_names: AbstractSet[str] | None = None,
         deduplicate: bool = False,
@@ -64,7 +65,9 @@ class Archive:
         """Open the next list response; one page is open at a time (EngineError otherwise).
 
         `request` names the page in errors. The body is JSON, or protobuf of a server of the minor version
-        `protobuf_of` (what that version's table does not know is a MalformedPageError `unknown_field`).
+        `protobuf_of` (what that version's table does not know is a MalformedPageError `unknown_field`). With
+        `refuses_nil` an item of which JSON would show `null` or `[]` is a MalformedPageError `nil_or_empty`, since
+        protobuf does not tell them apart; without, `null` is shown, as servers have it that keep objects as protobuf.
         `only_names` archives just these names (Namespaces).
         `deduplicate` skips items that an earlier page with `deduplicate` wrote, known by a 16-byte SHA-256 prefix.
         `hold_*` say which items are handed out instead (`engine.Hold`), of those that are not filtered.

@@ -107,6 +107,7 @@ class ArchiveSink:
             api_version=request.resource.api_version,
             kind=request.resource.kind,
             protobuf_of=encoding.protobuf_of,
+            refuses_nil=encoding.refuses_nil,
             excluded_namespaces=request.excluded_namespaces,
             only_names=request.only_names,
             deduplicate=deduplicate,

@@ -29,7 +29,7 @@ def _record(collected: CollectedList, *, results: Results, log: VeleroLog) -> No
     for warning in collected.warnings:
         results.add_warning(warning, namespace=namespace, resource=resource)
     if collected.protobuf_error:
-        log.info("Listed as JSON, since protobuf could not be read", resource=resource, error=collected.protobuf_error)
+        log.info("Listed as JSON from there on", resource=resource, because=collected.protobuf_error)
     if collected.error:
         results.add_error("Error listing items", namespace=namespace, resource=resource, error=collected.error)
     log.info(

@@ -48,7 +48,7 @@ _DEFAULT_TTL_SECONDS = 30 * 24 * 3600.0
 class RunOptions:
     """How to run; `client_page_size` None adapts pages, 0 is unpaged; `level` is the engine's compression.
 
-    `list_encoding` is json, or protobuf for built-in kinds of servers whose version is known; the archive is the same.
+    `list_encoding` is json, protobuf or auto (`collect/list_encoding.py`); the archive is the same.
     `log_level` is that of the log object: debug, info, warning or error; at debug it has a line for each item.
     `hooks` says which hooks may be run; others are errors.
     `no_snapshots_because` is why `snapshotVolumes: false` was set although the user did not ask for it.
@@ -59,7 +59,7 @@ class RunOptions:
 
     consistency: str = "revision"
     client_page_size: int | None = None
-    list_encoding: str = "json"
+    list_encoding: str = "auto"
     level: str = "default"
     threads: int = 2
     log_level: str = "info"

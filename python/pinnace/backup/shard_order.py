@@ -31,7 +31,7 @@ class ShardOrder:
     mtime_seconds: int
     log_level: str
     client_page_size: int | None
-    list_encoding: str = "json"
+    list_encoding: str = "auto"
 
     @property
     def probes(self) -> tuple[Probe, ...]:

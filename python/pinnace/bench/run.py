@@ -59,7 +59,7 @@ class Options:
     store_url: str = ""
     consistency: str = "revision"
     compression: str = "default"
-    list_encoding: str = "json"
+    list_encoding: str = "auto"
     repetitions: int = 5
     idle_seconds: float = 0.0
     etcd_url: str = ""

@@ -40,7 +40,7 @@ def job(
             help="fast: the list sets the pace; small: the smallest archive.",
         ),
     ] = "default",
-    list_encoding: ListEncoding = "json",
+    list_encoding: ListEncoding = "auto",
     hooks: Annotated[
         AllowedHooks,
         typer.Option(envvar="PINNACE_HOOKS", rich_help_panel=CLUSTER, help="Which hooks may be run in pods."),

@@ -82,7 +82,7 @@ def run(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     consistency: Consistency = "revision",
-    list_encoding: ListEncoding = "json",
+    list_encoding: ListEncoding = "auto",
     client_page_size: Annotated[
         int | None,
         typer.Option(

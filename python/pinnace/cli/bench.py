@@ -119,9 +119,9 @@ def run(
         Literal["fast", "default", "small"], typer.Option(rich_help_panel=MEASURED, help="As `backup run` has.")
     ] = "default",
     list_encoding: Annotated[
-        Literal["json", "protobuf"],
+        Literal["auto", "json", "protobuf"],
         typer.Option(rich_help_panel=MEASURED, help="Of the backup, as `backup run` has; the floor lists JSON."),
-    ] = "json",
+    ] = "auto",
     page_sizes: Annotated[
         str, typer.Option(rich_help_panel=MEASURED, metavar="LIST", help="Of the floor; 0 is unpaged.")
     ] = "0,500,5000,20000",

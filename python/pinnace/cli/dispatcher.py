@@ -53,8 +53,9 @@ def dispatcher(
         Literal["fast", "default", "small"], typer.Option(help="How hard Jobs compress, as of `pinnace backup run`.")
     ] = "default",
     job_list_encoding: Annotated[
-        Literal["json", "protobuf"], typer.Option(help="How Jobs list built-in kinds, as of `pinnace backup run`.")
-    ] = "json",
+        Literal["auto", "json", "protobuf"],
+        typer.Option(help="How Jobs list built-in kinds, as of `pinnace backup run`."),
+    ] = "auto",
     job_shards: Annotated[
         int,
         typer.Option(

@@ -60,9 +60,9 @@ def install(
         ),
     ] = 1,
     job_list_encoding: Annotated[
-        Literal["json", "protobuf"],
-        typer.Option(help="How backups list built-in kinds; protobuf spares the API server a third or more."),
-    ] = "json",
+        Literal["auto", "json", "protobuf"],
+        typer.Option(help="How backups list built-in kinds, as of `pinnace backup run`."),
+    ] = "auto",
     crds_only: Annotated[bool, typer.Option("--crds-only", help="Only the kinds of velero.io.")] = False,
     crds: Annotated[Existing, typer.Option(help="What to do with kinds that Velero has installed.")] = Existing.KEEP,
     force_conflicts: Annotated[

@@ -74,12 +74,12 @@ Kubeconfig = Annotated[
 ]
 Context = Annotated[str | None, typer.Option(rich_help_panel=CLUSTER, help="As kubectl's: a context's name.")]
 ListEncoding = Annotated[
-    Literal["json", "protobuf"],
+    Literal["auto", "json", "protobuf"],
     typer.Option(
         envvar="PINNACE_LIST_ENCODING",
         rich_help_panel=CLUSTER,
-        help="protobuf: built-in kinds come in half the bytes, from servers of versions that are known. The backup is "
-        "the same.",
+        help="How the server encodes lists. protobuf costs it half of json, for built-in kinds of versions that are "
+        "known; auto goes on as json where protobuf does not tell null from []. The backup is the same.",
     ),
 ]
 Namespace = Annotated[

@@ -12,9 +12,13 @@ PROTOBUF_CONTENT_TYPE = "application/vnd.kubernetes.protobuf"
 
 @dataclass(frozen=True)
 class Encoding:
-    """How one response is encoded: `protobuf_of` is the minor version of Kubernetes that made it, "" for JSON."""
+    """How one response is encoded: `protobuf_of` is the minor version of Kubernetes that made it, "" for JSON.
+
+    With `refuses_nil` nothing of protobuf is guessed: an item that JSON may show in two ways ends its reading.
+    """
 
     protobuf_of: str = ""
+    refuses_nil: bool = False
 
     @property
     def name(self) -> str:
@@ -37,12 +41,13 @@ JSON = Encoding()
 class Encodings:
     """Of one run against a server of the minor version `server` (`1.35`), kind by kind.
 
-    `wanted` is what `--list-encoding` says: `json`, or `protobuf` for the kinds that the engine has a table of.
+    `wanted` is what `--list-encoding` says: `json`; `protobuf` for the kinds that the engine has a table of; `auto` for
+    these, too, as long as protobuf certainly says what JSON would.
     """
 
-    def __init__(self, wanted: str = "json", *, server: str = "") -> None:
-        self._protobuf = Encoding(server)
-        self._kinds = set(engine.protobuf_kinds(server)) if wanted == "protobuf" else set()
+    def __init__(self, wanted: str = "auto", *, server: str = "") -> None:
+        self._protobuf = Encoding(server, refuses_nil=wanted == "auto")
+        self._kinds = set(engine.protobuf_kinds(server)) if wanted in ("auto", "protobuf") else set()
 
     def of(self, resource: ApiResource) -> Encoding:
         """In which encoding to ask for a list; custom resources and aggregated APIs are JSON always."""

@@ -56,7 +56,7 @@ class JobSettings:
     memory: str = "192Mi"
     cpu: str = "1"
     compression: str = "default"
-    list_encoding: str = "json"
+    list_encoding: str = "auto"
     shards: int = 1
     attempts: int = 3
     deadline_seconds: int = 4 * 3600

@@ -41,15 +41,15 @@ class InstallOptions:
     """Without it no account may make VolumeSnapshots."""
     job_shards: int = 1
     """How many pods make each backup together."""
-    job_list_encoding: str = "json"
-    """How they list built-in kinds: json or protobuf."""
+    job_list_encoding: str = "auto"
+    """How they list built-in kinds: auto, json or protobuf."""
 
     def __post_init__(self) -> None:
         """Refuse what would have no effect."""
         if self.garbage_collection_frequency:
             parse_frequency(self.garbage_collection_frequency, field="--garbage-collection-frequency")
         is_default = self.hooks is AllowedHooks.SPEC and self.csi_snapshots
-        is_default = is_default and self.job_shards == 1 and self.job_list_encoding == "json"
+        is_default = is_default and self.job_shards == 1 and self.job_list_encoding == "auto"
         if self.crds_only and (self.location or self.image or self.service_account_annotations or not is_default):
             raise UsageError("--crds-only: nothing but the kinds is applied; leave out the flags of the rest")
 

@@ -81,7 +81,7 @@ def _arguments(options: InstallOptions) -> Iterator[str]:
         yield f"--garbage-collection-frequency={options.garbage_collection_frequency}"
     if options.job_shards > 1:
         yield f"--job-shards={options.job_shards}"
-    if options.job_list_encoding != "json":
+    if options.job_list_encoding != "auto":
         yield f"--job-list-encoding={options.job_list_encoding}"
 
 

@@ -21,6 +21,8 @@ pub enum Reason {
     TooLarge,
     /// Protobuf of which the table does not know what it means as JSON.
     UnknownField,
+    /// Protobuf of a nil or empty list or map, which JSON shows as `null` or as `[]`.
+    NilOrEmpty,
     /// A repeated request did not return the items that were archived from the first one.
     ResumeMismatch,
 }
@@ -37,6 +39,7 @@ impl Reason {
             Self::NotAList => "not_a_list",
             Self::TooLarge => "too_large",
             Self::UnknownField => "unknown_field",
+            Self::NilOrEmpty => "nil_or_empty",
             Self::ResumeMismatch => "resume_mismatch",
         }
     }

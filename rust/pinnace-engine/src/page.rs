@@ -41,6 +41,9 @@ pub struct PageSpec {
     pub max_item_bytes: usize,
     /// The body is protobuf, and this says what its fields are; without it the body is JSON.
     pub protobuf: Option<Arc<Table>>,
+    /// Of protobuf nothing is guessed: an item fails the page where JSON would show whether a list or map is nil or
+    /// empty. Without it nil is shown, as servers have it that keep their objects as protobuf.
+    pub refuses_nil: bool,
 }
 
 impl PageSpec {
@@ -55,6 +58,7 @@ impl PageSpec {
             skip_uid: None,
             max_item_bytes: MAX_ITEM_BYTES,
             protobuf: None,
+            refuses_nil: false,
         }
     }
 }

@@ -119,6 +119,33 @@ fn items_of_protobuf_are_byte_for_byte_those_of_json() {
     assert_eq!(differences.join("\n"), "");
 }
 
+/// What is shown is never guessed: a list is the same as JSON, or it is refused because JSON has null or [] somewhere.
+#[test]
+fn items_that_json_shows_in_two_ways_are_refused_where_that_is_asked_for() {
+    let table = table();
+    let (mut same, mut refused) = (0, 0);
+    for pair in &pairs() {
+        let protobuf = Some(Arc::clone(&table));
+        let spec = PageSpec { protobuf, refuses_nil: true, ..spec(pair) };
+        let (items, summary) = common::read(spec, &pair.protobuf, usize::MAX);
+        let expected = as_json(pair).0;
+        assert_eq!(items, expected[..items.len()], "{} {}", pair.api_version, pair.kind);
+        match summary {
+            Ok(_) => {
+                same += 1;
+                assert_eq!(items.len(), expected.len());
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(error.to_string().starts_with("nil_or_empty at byte "), "{error}");
+                let next = &expected[items.len()];
+                assert!([":null", ":[]", ":{}"].iter().any(|shown| next.contains(shown)), "{next}");
+            }
+        }
+    }
+    assert!(same > 0 && refused > 0, "{same} lists are the same, {refused} refused");
+}
+
 /// What is wrong about a table if one field of it is wrong, where that can be seen at all.
 fn mutations(line: &str) -> Vec<String> {
     let words: Vec<_> = line.split(' ').collect();

@@ -67,10 +67,10 @@ impl Archive {
     /// Open the next list response; one page is open at a time (EngineError otherwise).
     #[pyo3(
         signature = (*, request, group_resource, api_version, kind, preferred = true, protobuf_of = "",
-            excluded_namespaces = Vec::new(), only_names = None, deduplicate = false, hold_everything = false,
+            refuses_nil = false, excluded_namespaces = Vec::new(), only_names = None, deduplicate = false, hold_everything = false,
             hold_namespaces = None, hold_names = None, hold_paths = Vec::new(), skip_items = 0, skip_uid = None),
         text_signature = "($self, *, request, group_resource, api_version, kind, preferred=True, \
-            protobuf_of='', excluded_namespaces=(), only_names=None, deduplicate=False, hold_everything=False, \
+            protobuf_of='', refuses_nil=False, excluded_namespaces=(), only_names=None, deduplicate=False, hold_everything=False, \
             hold_namespaces=None, hold_names=None, hold_paths=(), skip_items=0, skip_uid=None)"
     )]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments, as in the .pyi")]
@@ -83,6 +83,7 @@ impl Archive {
         kind: &str,
         preferred: bool,
         protobuf_of: &str,
+        refuses_nil: bool,
         excluded_namespaces: Vec<String>,
         only_names: Option<HashSet<String>>,
         deduplicate: bool,
@@ -119,6 +120,7 @@ impl Archive {
                 skip_uid,
                 max_item_bytes,
                 protobuf,
+                refuses_nil,
             }))
         });
         let page = opened.map_err(|error| to_python(error, &request))?;

@@ -73,7 +73,7 @@ def test_credentials_are_not_shown() -> None:
         {"hooks": AllowedHooks.OFF},
         {"csi_snapshots": False},
         {"job_shards": 2},
-        {"job_list_encoding": "protobuf"},
+        {"job_list_encoding": "json"},
     ],
 )
 def test_only_the_kinds_means_nothing_else(options: dict[str, Any]) -> None:

@@ -136,7 +136,7 @@ def test_what_the_dispatcher_is_to_do_otherwise_is_a_flag_of_it() -> None:
         "--garbage-collection-frequency=10m",
     ]
     assert args(InstallOptions(job_shards=4)) == ["dispatcher", "--job-shards=4"]
-    assert args(InstallOptions(job_list_encoding="protobuf")) == ["dispatcher", "--job-list-encoding=protobuf"]
+    assert args(InstallOptions(job_list_encoding="json")) == ["dispatcher", "--job-list-encoding=json"]
 
 
 def test_annotations_are_on_all_service_accounts() -> None:

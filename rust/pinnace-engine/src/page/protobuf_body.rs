@@ -20,7 +20,7 @@ impl ProtobufBody {
     pub(super) fn new(table: Arc<Table>, spec: &PageSpec) -> Result<Self, PageError> {
         Ok(Self {
             list: ListReader::new(&spec.api_version, &spec.kind, spec.max_item_bytes),
-            decoder: Decoder::new(table, &spec.api_version, &spec.kind)?,
+            decoder: Decoder::new(table, &spec.api_version, &spec.kind, spec.refuses_nil)?,
         })
     }
 

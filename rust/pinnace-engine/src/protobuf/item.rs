@@ -55,6 +55,7 @@ pub struct Decoder {
     kind: Kind,
     api_version: String,
     kind_name: String,
+    refuses_nil: bool,
     scratch: Scratch,
     json: Vec<u8>,
 }
@@ -68,17 +69,18 @@ struct Scratch {
 }
 
 impl Decoder {
-    /// A decoder of items of `kind` in `api_version`.
+    /// A decoder of items of `kind` in `api_version`; `refuses_nil` is [`crate::page::PageSpec::refuses_nil`].
     ///
     /// # Errors
     /// Where the table does not have the kind.
-    pub fn new(table: Arc<Table>, api_version: &str, kind: &str) -> Result<Self, PageError> {
+    pub fn new(table: Arc<Table>, api_version: &str, kind: &str, refuses_nil: bool) -> Result<Self, PageError> {
         let Some(found) = table.kind(api_version, kind).cloned() else {
             let detail = format!("{kind} of {api_version} is not in the table of protobuf fields");
             return Err(PageError::new(Reason::UnknownField, 0, detail));
         };
         let (api_version, kind_name) = (api_version.to_owned(), kind.to_owned());
-        Ok(Self { table, kind: found, api_version, kind_name, scratch: Scratch::default(), json: Vec::new() })
+        let (scratch, json) = (Scratch::default(), Vec::new());
+        Ok(Self { table, kind: found, api_version, kind_name, refuses_nil, scratch, json })
     }
 
     /// Turn `bytes`, which are one item, into JSON.
@@ -92,7 +94,9 @@ impl Decoder {
         self.json.clear();
         self.scratch.slots.clear();
         self.scratch.entries.clear();
-        let mut writer = Writer { table: &self.table, bytes, scratch: &mut self.scratch, out: &mut self.json };
+        let Self { table, refuses_nil, .. } = self;
+        let mut writer =
+            Writer { table, bytes, refuses_nil: *refuses_nil, scratch: &mut self.scratch, out: &mut self.json };
         let root = writer.open(self.kind.message, (0, bytes.len()))?;
         let metadata = writer.metadata(root, &self.kind.metadata)?;
         writer.write(self.kind.message, root)?;
@@ -104,6 +108,7 @@ impl Decoder {
 struct Writer<'a, 'b> {
     table: &'b Table,
     bytes: &'a [u8],
+    refuses_nil: bool,
     scratch: &'b mut Scratch,
     out: &'b mut Vec<u8>,
 }
@@ -220,6 +225,9 @@ impl<'a> Writer<'a, '_> {
 
     fn member(&mut self, member: &Member, slot: Slot) -> Result<(), PageError> {
         if slot == Slot::ABSENT && (member.shape != Shape::One || member.codec == Codec::Bytes) {
+            if self.refuses_nil && matches!(member.shape, Shape::List | Shape::Map) {
+                return Err(nil_or_empty(&member.key));
+            }
             self.out.extend_from_slice(b"null");
             return Ok(());
         }
@@ -262,6 +270,9 @@ impl<'a> Writer<'a, '_> {
                 self.out.push(b',');
             }
             let Entry { key, value } = self.scratch.entries[index];
+            if self.refuses_nil && codec == Codec::Strings && value.is_empty() {
+                return Err(nil_or_empty(self.span(key)));
+            }
             self.string(key.range())?;
             self.out.push(b':');
             if value == Slot::ABSENT && codec == Codec::Bytes {
@@ -475,6 +486,13 @@ impl<'a> Writer<'a, '_> {
         self.out.push(b']');
         Ok(())
     }
+}
+
+/// Of the member or entry `key`, which may have quotes and a colon.
+#[cold]
+fn nil_or_empty(key: &[u8]) -> PageError {
+    let key = String::from_utf8_lossy(key.strip_suffix(b":").unwrap_or(key)).replace('"', "");
+    PageError::new(Reason::NilOrEmpty, 0, format!("{key}: protobuf does not tell null from an empty list or map"))
 }
 
 #[cold]
