@@ -14,6 +14,7 @@ def floor(server: str, *, lists: list[str], page_items: int = 0, is_revision: bo
     """What the floor's process prints, and its last complaint."""
     task = {
         "server": server, "caFile": "", "certFile": "", "keyFile": "", "authorization": "Bearer t", "verifies": True,
+        "accept": "application/json",
         "lists": [{"path": path, "isExact": True} for path in lists], "pageItems": page_items, "concurrency": 2,
         "isRevision": is_revision,
     }  # fmt: skip

@@ -51,13 +51,17 @@ def test_backup_and_floor_are_measured_over_the_same_objects(named_cluster: Test
     runs = {(each["side"], each["label"]): each for each in document["runs"]}
     backup, *floors, against = runs.values()
     assert list(runs) == [
-        ("backup", "pinnace"), ("floor", "unpaged"), ("floor", "500 a page"), ("against", "cat /proc/uptime"),
+        ("backup", "pinnace"), ("floor", "unpaged"), ("floor", "500 a page"), ("protobuf floor", "unpaged"),
+        ("against", "cat /proc/uptime"),
     ]  # fmt: skip
     assert document["items"] > _OBJECTS
+    *of_json, of_protobuf = floors
+    assert of_protobuf["bytes"] == pytest.approx(backup["bytes"], rel=0.05)
     for floor in floors:
-        assert floor["bytes"] == pytest.approx(backup["bytes"], rel=0.05)
+        assert floor["bytes"] == pytest.approx((of_protobuf if floor is of_protobuf else of_json[0])["bytes"], rel=0.05)
         assert floor["wall_seconds"] > 0 < floor["start_up_seconds"]
     assert floors[1]["requests"] > floors[0]["requests"]
+    assert of_json[0]["bytes"] > 1.1 * of_protobuf["bytes"]
     assert 0.8 < document["archive_bytes"] / document["gzip6_bytes"] < 1.1
     assert backup["apiserver_peak_rss_bytes"] > 100 << 20
     assert backup["peak_rss_bytes"] > floors[0]["peak_rss_bytes"] > against["peak_rss_bytes"] > 0

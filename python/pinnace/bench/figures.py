@@ -8,9 +8,24 @@ from typing import Any, Final
 
 from pinnace.errors import UsageError
 
-__all__ = ["AGAINST", "ALONE", "BACKUP", "FLOOR", "FORMAT", "Beside", "Measurement", "Run", "Side", "label_of_page"]
+__all__ = [
+    "AGAINST",
+    "ALONE",
+    "BACKUP",
+    "FLOOR",
+    "FORMAT",
+    "PROTOBUF_FLOOR",
+    "Beside",
+    "Measurement",
+    "Run",
+    "Side",
+    "label_of_page",
+]
 
 BACKUP, FLOOR, AGAINST = "backup", "floor", "against"
+PROTOBUF_FLOOR: Final = "protobuf floor"
+"""The same lists as protobuf, where the backup may ask for them so; what it is compared with is the floor of JSON."""
+
 ALONE: Final = "alone"
 FORMAT: Final = 1
 
@@ -144,6 +159,11 @@ class Measurement:
     def floor(self) -> Side:
         """The page size whose median is the smallest: a single fastest run may be luck."""
         return min((side for side in self.sides if side.side == FLOOR), key=lambda side: side.wall_seconds)
+
+    @property
+    def protobuf_floor(self) -> Side | None:
+        """The lists as protobuf, where they were measured."""
+        return next((side for side in self.sides if side.side == PROTOBUF_FLOOR), None)
 
     def ratio(self, side: Side) -> float:
         """How many times the floor's time a side took, median by median."""

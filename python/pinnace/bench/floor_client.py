@@ -126,8 +126,8 @@ class _Connection:
 class Floor:
     """Lists everything that `task` says, and throws it away.
 
-    `task`: `server`, `caFile`, `certFile`, `keyFile`, `authorization` ("" for none), `verifies`, `lists` (`path` and
-    `isExact` each, in the order in which to ask), `pageItems` (0 is unpaged), `concurrency`, `isRevision`.
+    `task`: `server`, `caFile`, `certFile`, `keyFile`, `authorization` ("" for none), `accept`, `verifies`, `lists`
+    (`path` and `isExact` each, in the order in which to ask), `pageItems` (0 is unpaged), `concurrency`, `isRevision`.
     """
 
     def __init__(self, task: dict[str, Any]) -> None:
@@ -138,7 +138,7 @@ class Floor:
         self._base = server.path.rstrip("/")
         self._connections = [_Connection(host, port, context) for _ in range(max(1, task["concurrency"]))]
         authorization = f"Authorization: {task['authorization']}\r\n" if task["authorization"] else ""
-        self._headers = f" HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: application/json\r\n{authorization}\r\n"
+        self._headers = f" HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: {task['accept']}\r\n{authorization}\r\n"
         self._waiting = deque((entry["path"], bool(entry["isExact"]), "") for entry in task["lists"])
         self._asked: dict[int, tuple[_Connection, tuple[str, bool, str], Response]] = {}
         self._revision = ""

@@ -18,6 +18,8 @@ from pinnace.bench.server_garbage import collect_garbage
 from pinnace.bench.server_meter import ServerMeter
 from pinnace.bench.sides import BackupSide, CommandSide, FloorSide, list_paths
 from pinnace.cluster import etcd_compaction
+from pinnace.collect.list_encoding import JSON, Encoding
+from pinnace.collect.page_size import UNPAGED
 from pinnace.errors import BenchError
 from pinnace.kube.client import Client
 from pinnace.store.backup_store import BackupStore
@@ -143,15 +145,20 @@ class _Session:
             collect_garbage(self._client)
         return ServerMeter(self._options.server_pids)
 
-    def _floor(self, number: int, lists: Sequence[tuple[str, bool]], *, page_items: int) -> Run:
+    def _floor(
+        self, number: int, lists: Sequence[tuple[str, bool]], *, page_items: int, encoding: Encoding = JSON
+    ) -> Run:
         """Made anew for each run, since tokens rotate."""
-        side = FloorSide(self._client.access, lists, self._options.consistency, page_items, self._folder)
+        access, folder = self._client.access, self._folder
+        side = FloorSide(access, lists, self._options.consistency, page_items, folder, encoding=encoding)
         return self._told(side.run(repetition=number, meter=self._meter()))
 
     def _round(self, number: int, lists: Sequence[tuple[str, bool]], *, pages: Sequence[int]) -> list[Run]:
         """Each side once."""
         runs = [self._measured_backup(number)]
         runs += [self._floor(number, lists, page_items=page_items) for page_items in pages]
+        if self._options.list_encoding != "json" and (version := self._client.minor_version):
+            runs.append(self._floor(number, lists, page_items=UNPAGED, encoding=Encoding(version)))
         if command := self._options.against_command:
             pids = {"against": self._options.against_pid} if self._options.against_pid else {}
             side = CommandSide(command, self._folder, pids)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from pinnace.bench import floor_client
-from pinnace.bench.figures import AGAINST, BACKUP, FLOOR, Run, label_of_page
+from pinnace.bench.figures import AGAINST, BACKUP, FLOOR, PROTOBUF_FLOOR, Run, label_of_page
 from pinnace.bench.server_meter import Cost, ServerMeter
 from pinnace.bench.spawn import Spent, spawn
 from pinnace.collect.concurrency import MOST_IN_FLIGHT
+from pinnace.collect.list_encoding import JSON, Encoding
 from pinnace.errors import BenchError
 from pinnace.kube.client import Access
 from pinnace.kube.discovery import ApiResource
@@ -46,7 +47,10 @@ class BackupSide:
 
 @dataclass(frozen=True)
 class FloorSide:
-    """The same lists thrown away: those of `lists`, largest first, `page_items` a page (0 is unpaged)."""
+    """The same lists thrown away: those of `lists`, largest first, `page_items` a page (0 is unpaged).
+
+    As protobuf they are unpaged, since no continue token is looked for in them.
+    """
 
     access: Access
     lists: Sequence[tuple[str, bool]]
@@ -54,6 +58,7 @@ class FloorSide:
     page_items: int
     folder: Path
     concurrency: int = MOST_IN_FLIGHT
+    encoding: Encoding = JSON
 
     def run(self, *, repetition: int, meter: ServerMeter) -> Run:
         """List once."""
@@ -61,7 +66,7 @@ class FloorSide:
         spent = spawn(command, folder=self.folder, text=json.dumps(self._task()))
         found = json.loads(spent.output)
         return _run(
-            FLOOR,
+            FLOOR if self.encoding == JSON else PROTOBUF_FLOOR,
             label_of_page(self.page_items),
             spent,
             repetition=repetition,
@@ -79,6 +84,7 @@ class FloorSide:
             "certFile": access.cert_file,
             "keyFile": access.key_file,
             "authorization": access.authorization,
+            "accept": self.encoding.accept,
             "verifies": access.verifies,
             "lists": [{"path": path, "isExact": is_exact} for path, is_exact in self.lists],
             "pageItems": self.page_items,

@@ -40,13 +40,14 @@ def archive_rows(measured: Measurement) -> list[dict[str, str]]:
 
 def summary_row(measured: Measurement) -> dict[str, str]:
     """A measurement in one row: the backup beside its floor."""
-    backup, floor = measured.backup, measured.floor
+    backup, floor, protobuf = measured.backup, measured.floor, measured.protobuf_floor
     return {
         "objects": f"{measured.items:,}",
         "lists": measured.mode,
         "backup s": f"{backup.wall_seconds:.2f}",
         "floor s": f"{floor.wall_seconds:.2f} ({floor.label})",
         "ratio": f"{measured.ratio(backup):.2f}",
+        "protobuf floor s": _number(protobuf.wall_seconds if protobuf else None, digits=2),
         "objects/s": f"{measured.items / backup.wall_seconds:,.0f}",
         "CPU s": _number(backup.median("cpu_seconds"), digits=1),
         "peak MiB": _mib(backup.peak_rss_bytes),

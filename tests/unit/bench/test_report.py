@@ -11,7 +11,7 @@ import pytest
 from bench_samples import measurement, run
 from pinnace.bench import png, report, series, tables
 from pinnace.bench.chart import Chart, Line, apart, ticks, x_labels
-from pinnace.bench.figures import AGAINST, ALONE, BACKUP, FLOOR, Beside, Measurement
+from pinnace.bench.figures import AGAINST, ALONE, BACKUP, FLOOR, PROTOBUF_FLOOR, Beside, Measurement
 from pinnace.errors import BenchError, UsageError
 
 
@@ -28,6 +28,14 @@ def test_the_page_says_time_ratio_rate_and_memory() -> None:
         "60,000 objects, by revision: the backup took 2.60 s, 1.30 times the floor of 2.00 s (unpaged); "
         "23,077 objects a second in 100 MiB, an archive of 1.04 times gzip -6."
     )
+
+
+def test_what_the_lists_take_as_protobuf_is_told_and_is_not_what_is_compared_with() -> None:
+    floors = (run(FLOOR, "unpaged", 2.0), run(PROTOBUF_FLOOR, "unpaged", 1.25))
+    measured = measurement(runs=(run(BACKUP, "pinnace", 2.6), *floors))
+    assert "1.30 times the floor of 2.00 s (unpaged; as protobuf 1.25 s)" in report.html([measured])
+    assert tables.summary_row(measured)["protobuf floor s"] == "1.25"
+    assert [tables.side_row(measured, side)["ratio"] for side in measured.sides] == ["1.30", "1.00", "0.62"]
 
 
 def test_names_of_other_commands_are_escaped() -> None:
@@ -149,10 +157,11 @@ def test_the_figures_are_tables_for_a_document_and_say_where_they_were_measured(
         measurement(items=900, about=about),
     ]
     assert report.markdown(several) == (
-        "| objects | lists | backup s | floor s | ratio | objects/s | CPU s | peak MiB | archive MB | of gzip -6 |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
-        "| 900 | revision | 2.60 | 2.00 (unpaged) | 1.30 | 346 | 1.0 | 100 | 0.0 |  |\n"
-        "| 60,000 | revision | 2.60 | 2.00 (unpaged) | 1.30 | 23,077 | 1.0 | 100 | 104.0 | 1.04 |\n"
+        "| objects | lists | backup s | floor s | ratio | protobuf floor s | objects/s | CPU s | peak MiB | archive MB "
+        "| of gzip -6 |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+        "| 900 | revision | 2.60 | 2.00 (unpaged) | 1.30 |  | 346 | 1.0 | 100 | 0.0 |  |\n"
+        "| 60,000 | revision | 2.60 | 2.00 (unpaged) | 1.30 |  | 23,077 | 1.0 | 100 | 104.0 | 1.04 |\n"
         "\nMeasured on: server v1.35.4, machine processors 2.\n"
     )
 
