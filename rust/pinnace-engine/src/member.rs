@@ -95,8 +95,7 @@ impl Members {
             if !self.helpers.is_empty() && !over(&state, on_the_way) || on_the_way == 0 {
                 return Ok(());
             }
-            drop(state);
-            Self::advance(&self.shared, &mut self.own, &self.helpers)?;
+            Self::advance(&self.shared, state, &mut self.own, &self.helpers)?;
         }
     }
 
@@ -116,17 +115,26 @@ impl Members {
     /// Where it could not be compressed.
     pub fn wait_next(&mut self) -> Result<Option<Packed>, EngineError> {
         while self.taken < self.pushed {
-            if let Some(packed) = self.next_ready()? {
-                return Ok(Some(packed));
+            let mut state = self.shared.lock();
+            if let Some(packed) = state.done.remove(&self.taken) {
+                self.taken += 1;
+                return packed.map(Some);
             }
-            Self::advance(&self.shared, &mut self.own, &self.helpers)?;
+            Self::advance(&self.shared, state, &mut self.own, &self.helpers)?;
         }
         Ok(None)
     }
 
     /// Compress the oldest that waits, or wait until a helper has ended one.
-    fn advance(shared: &Shared, own: &mut Packer, helpers: &[JoinHandle<()>]) -> Result<(), EngineError> {
-        let mut state = shared.lock();
+    ///
+    /// `state` has been locked since the caller saw that something is missing: what a helper ends in between would else
+    /// be waited for once more, and if it was the last one, for ever.
+    fn advance<'a>(
+        shared: &'a Shared,
+        mut state: MutexGuard<'a, State>,
+        own: &mut Packer,
+        helpers: &[JoinHandle<()>],
+    ) -> Result<(), EngineError> {
         if let Some((number, unpacked)) = state.waiting.pop_front() {
             drop(state);
             finish_one(shared, number, unpacked, own);
@@ -182,4 +190,42 @@ fn finish_one(shared: &Shared, number: u64, mut unpacked: Unpacked, packer: &mut
     state.spare.extend(buffer);
     drop(state);
     shared.progress.notify_one();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::{Duration, Instant};
+
+    use super::Members;
+    use crate::deflate::Level;
+    use crate::error::EngineError;
+    use crate::pack::{Packed, Unpacked};
+
+    /// So often that a helper ends its member at each moment of the caller's looking for it.
+    const ROUNDS: usize = 40_000;
+    const LONGEST_SPIN: Duration = Duration::from_micros(60);
+
+    fn one_member_each(rounds: usize) -> Result<usize, EngineError> {
+        let mut members = Members::new(Level::Fast, 0, 2)?;
+        let mut bytes = 0;
+        for round in 0..rounds {
+            members.push(Unpacked::Lines(vec![b'x'; 1 + round % 300]))?;
+            let (begun, spin) = (Instant::now(), LONGEST_SPIN * (round % 601) as u32 / 600);
+            while begun.elapsed() < spin {}
+            while let Some(Packed::Lines(packed)) = members.wait_next()? {
+                bytes += packed.len();
+            }
+        }
+        Ok(bytes)
+    }
+
+    #[test]
+    fn a_member_that_a_helper_ends_at_any_moment_is_not_waited_for_once_more() -> Result<(), EngineError> {
+        let (done, waited) = mpsc::channel();
+        std::thread::spawn(move || done.send(one_member_each(ROUNDS)));
+        let ended = waited.recv_timeout(Duration::from_secs(100));
+        assert!(ended.map_err(|_| EngineError::archive("it waits for ever"))?? > 0);
+        Ok(())
+    }
 }
