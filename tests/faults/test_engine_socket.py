@@ -109,6 +109,33 @@ def test_a_body_that_stands_still_can_be_hung_up_on(tmp_path: Path, tls: Certifi
         hold.set()
 
 
+def test_a_last_response_of_a_connection_can_be_hung_up_on_too(tmp_path: Path, tls: Certificates) -> None:
+    """`http.client` has closed its socket by then."""
+    hold, call = threading.Event(), Call()
+    headers = {**_CHUNKED, "Connection": "close"}
+    answer = Answer(chunked(_BODY, chunk_bytes=5000), headers=headers, hold=hold, hold_after=500_000)
+    with listening(lambda _: answer, tls=tls) as (url, _):
+        client = connected(url, folder=tmp_path, cluster={"certificate-authority": str(tls.ca)})
+        threading.Timer(0.3, call.hang_up).start()
+        with pytest.raises(KubeError, match="broke off"):
+            read(client, call)
+        hold.set()
+
+
+def test_a_body_that_is_not_wanted_any_more_ends_its_connection(tmp_path: Path, tls: Certificates) -> None:
+    """At once, also while somebody still has the response, so that the server does not go on with it."""
+    hold = threading.Event()
+    answer = Answer(chunked(_BODY, chunk_bytes=5000), headers=_CHUNKED, hold=hold, hold_after=500_000)
+    with listening(lambda _: answer, tls=tls) as (url, _):
+        client = connected(url, folder=tmp_path, cluster={"certificate-authority": str(tls.ca)})
+        with client.open("/list", {}) as response:
+            chunks = response.chunks(_PIECE_BYTES)
+            next(chunks)
+        with pytest.raises(KubeError, match="broke off"):
+            list(chunks)
+        hold.set()
+
+
 def test_a_body_that_stands_still_for_too_long_is_given_up(
     tmp_path: Path, tls: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:

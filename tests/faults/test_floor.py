@@ -10,11 +10,18 @@ from faults.list_server import Answer, listening
 from pinnace.bench import floor_client
 
 
-def floor(server: str, *, lists: list[str], page_items: int = 0, is_revision: bool = False) -> tuple[Any, str]:
+def floor(
+    server: str,
+    *,
+    lists: list[str],
+    page_items: int = 0,
+    is_revision: bool = False,
+    accept: str = "application/json",
+) -> tuple[Any, str]:
     """What the floor's process prints, and its last complaint."""
     task = {
         "server": server, "caFile": "", "certFile": "", "keyFile": "", "authorization": "Bearer t", "verifies": True,
-        "accept": "application/json",
+        "accept": accept,
         "lists": [{"path": path, "isExact": True} for path in lists], "pageItems": page_items, "concurrency": 2,
         "isRevision": is_revision,
     }  # fmt: skip
@@ -37,6 +44,21 @@ def test_pages_are_asked_for_at_one_revision_behind_any_prefix() -> None:
         "/k8s/api/v1/pods?limit=2&continue=next%3D",
     ]
     assert {headers["Authorization"] for headers in asked.headers} == {"Bearer t"}
+
+
+def test_lists_of_protobuf_are_at_the_one_revision_too() -> None:
+    answers = {"/api/v1/namespaces": b'{"metadata":{"resourceVersion":"42"}}', "/api/v1/pods": b"k8s\0..."}
+    with listening(lambda path: Answer(answers[path.partition("?")[0]])) as (url, asked):
+        found, said = floor(url, lists=["/api/v1/pods"], is_revision=True, accept="application/vnd.kubernetes.protobuf")
+    assert (found["requests"], said) == (1, "")
+    assert asked.queries == ["limit=1", "resourceVersion=42&resourceVersionMatch=Exact"]
+    assert [headers["Accept"] for headers in asked.headers] == ["application/json", "application/vnd.kubernetes.protobuf"]
+
+
+def test_a_server_that_names_no_revision_can_not_be_listed_at_one() -> None:
+    with listening(lambda _: Answer(b"{}")) as (url, _):
+        found, said = floor(url, lists=["/api/v1/pods"], is_revision=True)
+    assert (found, said) == (None, "ConnectionError: GET /api/v1/namespaces: no resourceVersion in b'{}'")
 
 
 def test_a_throttled_list_is_asked_for_again() -> None:

@@ -138,7 +138,7 @@ class Floor:
         self._base = server.path.rstrip("/")
         self._connections = [_Connection(host, port, context) for _ in range(max(1, task["concurrency"]))]
         authorization = f"Authorization: {task['authorization']}\r\n" if task["authorization"] else ""
-        self._headers = f" HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: {task['accept']}\r\n{authorization}\r\n"
+        self._head = f" HTTP/1.1\r\nHost: {host}:{port}\r\n{authorization}"
         self._waiting = deque((entry["path"], bool(entry["isExact"]), "") for entry in task["lists"])
         self._asked: dict[int, tuple[_Connection, tuple[str, bool, str], Response]] = {}
         self._revision = ""
@@ -170,13 +170,18 @@ class Floor:
 
     def _newest_revision(self) -> str:
         connection, response = self._connections[0], Response()
-        connection.send(f"GET {self._base}/api/v1/namespaces?limit=1{self._headers}".encode())
+        self._send(connection, "/api/v1/namespaces?limit=1", accept="application/json")
         while not response.is_complete:
             for piece in connection.pieces():
                 response.feed(piece)
         self._check(response, "/api/v1/namespaces")
         found = re.search(rb'"resourceVersion":"([0-9]+)"', response.head)
-        return found[1].decode() if found else ""
+        if found is None:
+            raise ConnectionError(f"GET /api/v1/namespaces: no resourceVersion in {response.head[:500]!r}")
+        return found[1].decode()
+
+    def _send(self, connection: _Connection, path: str, *, accept: str) -> None:
+        connection.send(f"GET {self._base}{path}{self._head}Accept: {accept}\r\n\r\n".encode())
 
     def _ask(self, connection: _Connection, wanted: tuple[str, bool, str]) -> None:
         path, is_exact, token = wanted
@@ -185,7 +190,7 @@ class Floor:
             query.append(f"continue={quote(token, safe='')}")
         elif is_exact and self._revision:
             query.append(f"resourceVersion={self._revision}&resourceVersionMatch=Exact")
-        connection.send(f"GET {self._base}{path}?{'&'.join(query)}{self._headers}".encode())
+        self._send(connection, f"{path}?{'&'.join(query)}", accept=self._task["accept"])
         self._asked[connection.socket.fileno()] = (connection, wanted, Response())
         self.request_count += 1
 

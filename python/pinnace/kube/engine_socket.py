@@ -6,6 +6,7 @@ calls; docs/decisions/0019-bodies-are-read-by-the-extension.md has the figures.
 
 import io
 import ssl
+from contextlib import suppress
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,26 +30,46 @@ class EngineSocket:
 
     def __init__(self, tls: TlsSocket) -> None:
         self._tls = tls
+        self._reader_count = 0
+        self._is_closed = False
         self.sendall = tls.sendall
         self.fileno = tls.fileno
         self.settimeout = tls.settimeout
 
     def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
         """Give a reader of its bytes, which may outlive it: `http.client` closes us before it reads a last response."""
-        return io.BufferedReader(_Reader(self._tls), _HEAD_BYTES)
+        self._reader_count += 1
+        return io.BufferedReader(_Reader(self, self._tls), _HEAD_BYTES)
+
+    def reader_closed(self) -> None:
+        """One of its readers needs it no more."""
+        self._reader_count -= 1
+        self._end_if_unused()
 
     def shutdown(self, _: int) -> None:
         """End both directions; a thread that reads gets an error at once."""
         self._tls.hang_up()
 
     def close(self) -> None:
-        """Let go of it: it is closed when no reader is left."""
-        del self._tls, self.sendall, self.fileno, self.settimeout
+        """Need it no more; it is ended with its last reader."""
+        self._is_closed = True
+        self._end_if_unused()
+
+    def _end_if_unused(self) -> None:
+        if self._is_closed and not self._reader_count:
+            with suppress(OSError):  # the server was first
+                self._tls.hang_up()
 
 
 class _Reader(io.RawIOBase):
-    def __init__(self, tls: TlsSocket) -> None:
+    def __init__(self, owner: EngineSocket, tls: TlsSocket) -> None:
+        self._owner = owner
         self.tls = tls
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._owner.reader_closed()
 
     def readable(self) -> bool:
         return True
