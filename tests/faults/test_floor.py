@@ -52,7 +52,10 @@ def test_lists_of_protobuf_are_at_the_one_revision_too() -> None:
         found, said = floor(url, lists=["/api/v1/pods"], is_revision=True, accept="application/vnd.kubernetes.protobuf")
     assert (found["requests"], said) == (1, "")
     assert asked.queries == ["limit=1", "resourceVersion=42&resourceVersionMatch=Exact"]
-    assert [headers["Accept"] for headers in asked.headers] == ["application/json", "application/vnd.kubernetes.protobuf"]
+    assert [headers["Accept"] for headers in asked.headers] == [
+        "application/json",
+        "application/vnd.kubernetes.protobuf",
+    ]
 
 
 def test_a_server_that_names_no_revision_can_not_be_listed_at_one() -> None:
