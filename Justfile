@@ -255,7 +255,7 @@ wheel machine=arch(): dependencies isal-tools
         export CC_{{machine}}_unknown_linux_gnu=cc
         features="$(just features)"
     else
-        rustup target add --quiet "{{machine}}-unknown-linux-gnu" 2>/dev/null
+        rustup --quiet target add "{{machine}}-unknown-linux-gnu" 2>/dev/null
     fi
     mkdir -p dist && out="$(mktemp -d dist/.wheel-XXXXXX)" && trap 'rm -rf "$out"' EXIT
     maturin build --quiet --release --locked --zig --target "{{machine}}-unknown-linux-gnu" \
